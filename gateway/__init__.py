@@ -1,0 +1,19 @@
+"""keyid-gateway: the policy gateway between an AI agent and an MCP server.
+
+The rooms, from the top floor to the ground (imports go down only; the contract is in `pyproject.toml`):
+
+    __main__     the process: `run` without importing what only people need, everything else by `cli`
+    cli          one module a command
+    app          composition root: the only module that names implementations
+    settings     flag > environment > settings file > default      | standin  the embedded KeyID stand-in
+    relay        the pump: which message is judged, which passes; ids, cancel, eras
+    interceptor  one tools/call: decide, reserve, record, relay, settle
+    stdio        the client's side  | upstream  the server's side  | state  counters, audit log
+    catalogue    what the upstream announced
+    keyid        what is known of the KeyID tools; the recommended pack
+    policy       the decision: document -> compiled policy -> decide(call) -> Decision
+    jsonrpc      strict parsing, canonical bytes    | clock  the only reader of time
+    errors       what can go wrong, with a hint and an exit code
+"""
+
+__version__ = "0.1.0"

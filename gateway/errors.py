@@ -1,0 +1,45 @@
+"""What can go wrong, said once: a message, a hint, and the exit code of the program.
+
+Messages are lower case, without a final period, with back-ticks round the words of the user; the
+hint says what to do. The exit codes are part of the interface (README, "Exit codes").
+"""
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """An error a person is told about: `message`, and a `hint` that says what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
+
+
+class UsageError(GatewayError):
+    """The command line does not make sense."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ConfigError(GatewayError):
+    """A policy document or a settings file cannot be accepted."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class UpstreamError(GatewayError):
+    """The upstream server cannot be reached, or did not answer as the protocol says."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class StateError(GatewayError):
+    """The state file cannot be read or written."""
+
+    exit_code: ClassVar[int] = 5
