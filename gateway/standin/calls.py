@@ -31,7 +31,7 @@ class ToolSide:
 
     world: World
 
-    async def list_tools(self, context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+    async def list_tools(self, _: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         """All tools, or one page of them with an opaque cursor to the next."""
         tools, size = self.world.catalogue.tools(), self.world.options.page_size
         first = _offset(params.cursor if params is not None else None)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Self
 
 import uvicorn
 
@@ -38,7 +39,7 @@ def serve(options: StandinOptions, *, clock: Clock, ready: Ready) -> None:
     """
     world = new_world(options, clock)
     try:
-        _Server(world, ready).run()
+        _Server(world, ready).host()
     finally:
         world.journal.close()
 
@@ -54,7 +55,7 @@ class Standin:
         self._server = _Server(self._world, self._ready)
         self._url = ""
 
-    def __enter__(self) -> "Standin":
+    def __enter__(self) -> Self:
         self._thread.start()
         if not self._started.wait(START_LIMIT) or not self._url:
             raise UsageError("the stand-in did not start", hint="is its port free?")
@@ -103,7 +104,7 @@ class Standin:
 
     def _run(self) -> None:
         try:
-            self._server.run()
+            self._server.host()
         finally:
             self._started.set()
 
@@ -127,10 +128,11 @@ class _Server(uvicorn.Server):
             )
         )
 
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
+    def host(self) -> None:
+        """Listen as the options say, until told to stop."""
         listening = _listen(self._options)
         try:
-            super().run(sockets=[listening])
+            self.run(sockets=[listening])
         finally:
             listening.close()
 

@@ -91,7 +91,7 @@ class ClientSide:
         await self.world.settle()
         await self.world.hub.arrival(seconds)
 
-    async def show_extra(self, present: bool) -> None:
+    async def show_extra(self, *, present: bool) -> None:
         self.world.catalogue.show_extra(present=present)
         await self.world.hub.tools_changed()
 

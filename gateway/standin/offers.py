@@ -100,7 +100,7 @@ class ResourceSide:
 
     world: World
 
-    async def list_resources(self, context: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
+    async def list_resources(self, _: Context, __: PaginatedRequestParams | None) -> ListResourcesResult:
         """The three fixed resources."""
         return ListResourcesResult(
             resources=[
@@ -109,9 +109,7 @@ class ResourceSide:
             ]
         )
 
-    async def list_templates(
-        self, context: Context, params: PaginatedRequestParams | None
-    ) -> ListResourceTemplatesResult:
+    async def list_templates(self, _: Context, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
         """One message by its id."""
         template = ResourceTemplate(
             uri_template=MESSAGE + "{message_id}", name="message", description="One mail or SMS", mime_type=_JSON
@@ -152,11 +150,11 @@ class PromptSide:
 
     world: World
 
-    async def list_prompts(self, context: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
+    async def list_prompts(self, _: Context, __: PaginatedRequestParams | None) -> ListPromptsResult:
         """Both prompts."""
         return ListPromptsResult(prompts=[prompt for prompt, _ in PROMPTS.values()])
 
-    async def get(self, context: Context, params: GetPromptRequestParams) -> GetPromptResult:
+    async def get(self, _: Context, params: GetPromptRequestParams) -> GetPromptResult:
         """One prompt with its arguments filled in; a missing one is invalid params."""
         if params.name not in PROMPTS:
             raise MCPError(INVALID_PARAMS, f"there is no prompt `{params.name}`")
@@ -170,7 +168,7 @@ class PromptSide:
         message = PromptMessage(role="user", content=TextContent(type="text", text=text))
         return GetPromptResult(description=prompt.description, messages=[message])
 
-    async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
+    async def complete(self, _: Context, params: CompleteRequestParams) -> CompleteResult:
         """Values that begin with what was typed: tones, services, ids of messages."""
         reference = params.ref.name if isinstance(params.ref, PromptReference) else params.ref.uri
         values = self._values(reference, params.argument.name)

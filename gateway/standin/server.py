@@ -59,7 +59,7 @@ def build_server(world: World) -> StandinServer:
         world.hub.set_level(session_id(context) or "", params.level)
         return EmptyResult()
 
-    async def initialized(context: Context, params: NotificationParams) -> None:
+    async def initialized(context: Context, _: NotificationParams) -> None:
         joined = session_id(context)
         if joined is not None:
             world.hub.join(joined, context.session)

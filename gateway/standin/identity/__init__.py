@@ -74,7 +74,9 @@ class Identity:
         """A message arrives: it lies in the inbox, its codes and links go to sign-ups, an auto reply may go out."""
         now = self.clock.now()
         to = self.email if post.channel == "email" else self.phone or start.PHONE
-        message = self.mailbox.add(post.channel, "inbound", post.sender, to, post.subject, post.body, now)
+        message = self.mailbox.add(
+            post.channel, "inbound", sender=post.sender, to=to, subject=post.subject, body=post.body, at=now
+        )
         self.sessions.attach(message)
         if post.channel == "email" and self.shelves.auto_reply["enabled"]:
             self._reply_to(message)
@@ -110,13 +112,15 @@ class Identity:
         reply = self.shelves.auto_reply
         subject = str(reply.get("subject") or f"Re: {message.subject}")
         body = str(reply.get("body") or "")
-        sent = self.mailbox.add("email", "outbound", self.email, message.sender, subject, body, message.at)
+        sent = self.mailbox.add(
+            "email", "outbound", sender=self.email, to=message.sender, subject=subject, body=body, at=message.at
+        )
         self.mailbox.put(replace(sent, labels=("auto-reply",)))
 
     def _fill(self) -> None:
         now = self.clock.now()
         for sender, subject, body in start.INBOX:
-            self.mailbox.add("email", "inbound", sender, self.email, subject, body, now)
+            self.mailbox.add("email", "inbound", sender=sender, to=self.email, subject=subject, body=body, at=now)
         for entry in start.TOTP_ENTRIES:
             self.shelves.totp[entry.totp_id] = entry
         for key, value in start.SECRETS.items():

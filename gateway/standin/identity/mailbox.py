@@ -102,13 +102,13 @@ class Mailbox:
         self._threads: dict[tuple[str, str, str], str] = {}
 
     def add(
-        self, channel: Channel, direction: Direction, sender: str, to: str, subject: str, body: str, at: float
+        self, channel: Channel, direction: Direction, *, sender: str, to: str, subject: str, body: str, at: float
     ) -> Message:
         """Put one message into the box; an outbound one counts as read."""
-        peer = sender if direction == "inbound" else to
+        other = sender if direction == "inbound" else to
         message = Message(
             message_id=f"msg_{len(self._messages) + 1:04d}",
-            thread_id=self._thread_of(channel, peer, subject),
+            thread_id=self._thread_of(channel, other, subject),
             channel=channel,
             direction=direction,
             sender=sender,

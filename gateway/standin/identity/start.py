@@ -21,5 +21,3 @@ INBOX = (
 )
 
 PERSONA: dict[str, object] = {"first_name": "Robin", "last_name": "Hale", "display_name": DISPLAY_NAME}
-
-FILES = {"notes/readme.txt": "A file of the stand-in.\n"}

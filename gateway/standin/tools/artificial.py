@@ -59,7 +59,7 @@ async def emit(call: Call) -> Structured:
 
 async def extra(call: Call) -> Structured:
     present = call.given.flag("present")
-    await call.live.show_extra(present)
+    await call.live.show_extra(present=present)
     return {"present": present}
 
 
@@ -86,5 +86,5 @@ async def pull_rug(call: Call) -> Structured:
     return {"changed": "get_metrics"}
 
 
-def extra_itself(call: Call) -> Structured:
+def extra_itself(_: Call) -> Structured:
     return {"extra": True}

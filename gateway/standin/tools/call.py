@@ -36,7 +36,7 @@ class Arguments:
         value = self.raw.get(name)
         return float(value) if isinstance(value, int | float) else default
 
-    def flag(self, name: str, default: bool = False) -> bool:
+    def flag(self, name: str, *, default: bool = False) -> bool:
         """A truth value."""
         value = self.raw.get(name)
         return value if isinstance(value, bool) else default
@@ -71,7 +71,7 @@ class Live(Protocol):
         """Wait until the inbox changes, at most `seconds`."""
         ...
 
-    async def show_extra(self, present: bool) -> None:
+    async def show_extra(self, *, present: bool) -> None:
         """Announce `standin_extra`, or take it back."""
         ...
 

@@ -30,8 +30,8 @@ def update_message(call: Call) -> Structured:
     message = call.identity.mailbox.get(given.text("message_id"))
     changed = replace(
         message,
-        is_read=given.flag("is_read", message.is_read),
-        is_starred=given.flag("is_starred", message.is_starred),
+        is_read=given.flag("is_read", default=message.is_read),
+        is_starred=given.flag("is_starred", default=message.is_starred),
         labels=given.texts("labels") if "labels" in given.raw else message.labels,
     )
     return {"message": call.identity.change(changed).as_json()}
@@ -55,7 +55,9 @@ def get_thread(call: Call) -> Structured:
 def send_email(call: Call) -> Structured:
     given, identity = call.given, call.identity
     to, subject, body = given.text("to"), given.text("subject"), given.text("body")
-    message = identity.mailbox.add("email", "outbound", identity.email, to, subject, body, identity.clock.now())
+    message = identity.mailbox.add(
+        "email", "outbound", sender=identity.email, to=to, subject=subject, body=body, at=identity.clock.now()
+    )
     if given.maybe("scheduled_at") is not None:
         at = read("scheduled_at", given.text("scheduled_at"))
         message = identity.mailbox.put(replace(message, status="scheduled", at=at))

@@ -40,7 +40,7 @@ def set_auto_reply(call: Call) -> Structured:
     return {"auto_reply": call.identity.shelves.auto_reply}
 
 
-def get_forwarding(call: Call) -> Structured:
+def get_forwarding(_: Call) -> Structured:
     return {"enabled": False, "to": None}
 
 
