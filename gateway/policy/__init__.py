@@ -1,0 +1,39 @@
+"""The policy room: a document becomes a compiled `Policy`; `decide` says what it says of one call. Pure.
+
+What is exported here is light: neither pydantic nor RE2 is imported until a document is loaded, so that the gateway can
+answer `initialize` first. `load` imports them when it is called.
+"""
+
+from gateway.policy.compiled import Policy
+from gateway.policy.decision import Decision, Effect, Facts, Limit, Reason, Scope, Strategy, ToolCall
+from gateway.policy.judge import decide, decide_method, visible
+from gateway.policy.problem import PolicyError, Problem
+from gateway.policy.refusals import refuse_limit, refuse_no_policy, refuse_state
+
+__all__ = [
+    "Decision",
+    "Effect",
+    "Facts",
+    "Limit",
+    "Policy",
+    "PolicyError",
+    "Problem",
+    "Reason",
+    "Scope",
+    "Strategy",
+    "ToolCall",
+    "decide",
+    "decide_method",
+    "load",
+    "refuse_limit",
+    "refuse_no_policy",
+    "refuse_state",
+    "visible",
+]
+
+
+def load(data: bytes, *, name: str) -> Policy:
+    """The policy that a document says. Raises `PolicyError` with everything that is wrong with it."""
+    from gateway.policy.loader import load as load_document  # here, because it imports pydantic and RE2
+
+    return load_document(data, name=name)

@@ -53,7 +53,8 @@ class Limit:
 
     `seconds` is the window's length; `window` is how people say it (`minute`, `60 seconds`). `tools_key` is the key of
     `tools` as written, or `all_tools`. `strategy` "fixed" aligns windows to UTC; "sliding" never lets more than
-    `maximum` through in any span of `seconds`.
+    `maximum` through in any span of `seconds`. `on_deny` is what the agent reads when the limit is
+    reached; empty: the standard words.
     """
 
     rule: str
@@ -64,6 +65,7 @@ class Limit:
     seconds: int
     scope: Scope
     strategy: Strategy
+    on_deny: str = ""
 
 
 @dataclass(frozen=True, slots=True)
