@@ -13,7 +13,7 @@ Direction = Literal["inbound", "outbound"]
 
 _REPLY_PREFIX = re.compile(r"^\s*(re|fwd?)\s*:\s*", re.IGNORECASE)
 _LINK = re.compile(r"https?://[^\s<>\"')]+[^\s<>\"').,;]")
-_CODE = re.compile(r"(?<![\w/=.-])\d{6}(?!\w)")
+_CODE = re.compile(r"(?<![\w+/=.-])\d{6}(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
