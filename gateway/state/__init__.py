@@ -1,0 +1,132 @@
+"""What outlives a process: counters, the audit log, and which policy a grant has used. One SQLite file for them all.
+
+`State` is what a gateway holds open; `reading` is how a command looks at the file without getting in anyone's way.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Self, TypeVar
+
+from gateway.clock import Clock
+from gateway.state import database
+from gateway.state.audit import AuditLog, Entry, Kind, Record, SqliteAudit
+from gateway.state.counters import (
+    Charge,
+    CounterKey,
+    Counters,
+    Exhausted,
+    Hold,
+    Reservation,
+    Usage,
+    charge_for,
+)
+from gateway.state.counting import SqliteCounters
+from gateway.state.database import PATIENCE_SECONDS, Database
+from gateway.state.failures import damaged, from_sqlite
+from gateway.state.grants import Grants, SqliteGrants
+
+__all__ = [
+    "PATIENCE_SECONDS",
+    "AuditLog",
+    "Charge",
+    "CounterKey",
+    "Counters",
+    "Entry",
+    "Exhausted",
+    "Grants",
+    "Hold",
+    "Kind",
+    "Record",
+    "Reservation",
+    "State",
+    "Transaction",
+    "Usage",
+    "charge_for",
+    "reading",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What can be done with the state at one moment. Not to be kept beyond the work it was handed to."""
+
+    counters: Counters
+    audit: AuditLog
+    grants: Grants
+
+
+class State:
+    """The open state file of this user."""
+
+    def __init__(self, opened: Database, clock: Clock) -> None:
+        connection = opened.connection
+        self._database = opened
+        self._clock = clock
+        self._counters = SqliteCounters(connection)
+        self._transaction = Transaction(self._counters, SqliteAudit(connection), SqliteGrants(connection))
+        self._digest_key = self._meta("digest_key")
+        self.state_id = self._meta("state_id").hex()
+
+    @classmethod
+    async def open(cls, path: Path, *, clock: Clock) -> Self:
+        """Open the file at `path`; it and its folders are made where missing. Raises `StateError`."""
+        opened = await Database.open(path, clock=clock)
+        try:
+            state = cls(opened, clock)
+            await opened.atomically(lambda: state._counters.forget_leftovers(clock.now()))
+        except BaseException:
+            opened.close()
+            raise
+        return state
+
+    async def atomically(self, work: Callable[[Transaction], T], *, patience: float = PATIENCE_SECONDS) -> T:
+        """Run `work` once, in one transaction: all of its changes are kept, or none. It cannot await.
+
+        The loop goes on while another process holds the file. Raises `StateError` after `patience` seconds of that,
+        or when the file cannot be written.
+        """
+        return await self._database.atomically(lambda: work(self._transaction), patience=patience)
+
+    def digest(self, data: bytes) -> str:
+        """A digest of `data` that only the owner of this state file can make: keyed BLAKE2b (RFC 7693), hexadecimal."""
+        return blake2b(data, digest_size=32, key=self._digest_key).hexdigest()
+
+    def policy_used(self, grant: str) -> str | None:
+        """The path of the policy that `grant` has used last; None if it never had one. Raises `StateError`."""
+        try:
+            return self._transaction.grants.policy_used(grant)
+        except sqlite3.Error as error:
+            raise from_sqlite(error, self._database.path) from error
+
+    def note_policy(self, transaction: Transaction, grant: str, path: str) -> None:
+        """Remember, as part of `transaction`, that `grant` uses the policy at `path`."""
+        transaction.grants.note_policy(grant, path, self._clock.now())
+
+    def close(self) -> None:
+        """Let go of the file. Never waits."""
+        self._database.close()
+
+    def _meta(self, name: str) -> bytes:
+        try:
+            row = self._database.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        except sqlite3.Error as error:
+            raise from_sqlite(error, self._database.path) from error
+        if row is None or not isinstance(row[0], bytes):
+            raise damaged(f"it lacks `{name}`")
+        return row[0]
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Transaction]:
+    """Look at the state file at `path` while gateways write to it; what would change it is refused.
+
+    Raises `StateError`.
+    """
+    with database.reading(path) as connection:
+        yield Transaction(SqliteCounters(connection), SqliteAudit(connection), SqliteGrants(connection))

@@ -1,0 +1,157 @@
+"""`Counters` in SQLite: what both strategies do with the row of a counter (how they differ: `windows`)."""
+
+import math
+import sqlite3
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+from gateway.errors import StateError
+from gateway.state.amounts import minus, parse, plus
+from gateway.state.counters import Charge, CounterKey, Exhausted, Hold, Reservation, Usage
+from gateway.state.text import bounded
+from gateway.state.windows import Row, Standing, windows
+
+_SECOND: Final = 1_000_000
+_ROW: Final = "id, newest, used, serial, refund_window, refunded, seconds"
+_KEY: Final = 'server, layer, scope, owner, tools_key, counter, "window", seconds, strategy, per'
+# SQL made of the constants above; nothing from outside is ever part of a statement.
+_BY_KEY: Final = f"SELECT {_ROW} FROM counters WHERE identity = ?"  # noqa: S608 - constants
+_BY_NUMBER: Final = f"SELECT {_ROW} FROM counters WHERE id = ?"  # noqa: S608 - constants
+_ALL: Final = f"SELECT {_ROW}, {_KEY} FROM counters ORDER BY id"  # noqa: S608 - constants
+_CREATE: Final = (
+    f"INSERT INTO counters (identity, newest, used, serial, {_KEY}) "  # noqa: S608 - constants
+    f"VALUES (?, ?, '0', 0{', ?' * 10})"
+)
+_OF_SESSION: Final = "SELECT id FROM counters WHERE scope = 'session' AND owner = ?"
+_LEFTOVERS: Final = "SELECT id FROM counters WHERE scope = 'session' AND newest + max(seconds, ?) * 1000000 < ?"
+_LEFTOVER_SECONDS: Final = 7 * 24 * 3600
+
+
+class SqliteCounters:
+    """The counters of one open state file; to be used within a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._windows = windows(connection)
+
+    def reserve(self, charges: Sequence[Charge], now: float) -> Reservation | Exhausted:
+        moment = _microseconds(now)
+        holds: list[Hold] = []
+        self._connection.execute("SAVEPOINT reserve")
+        for charge in charges:
+            taken = self._take(charge, moment)
+            if isinstance(taken, Exhausted):
+                self._connection.execute("ROLLBACK TO reserve")
+                self._connection.execute("RELEASE reserve")
+                return taken
+            holds.append(taken)
+        self._connection.execute("RELEASE reserve")
+        return Reservation(tuple(holds))
+
+    def peek(self, charges: Sequence[Charge], now: float) -> Exhausted | None:
+        moment = _microseconds(now)
+        for charge in charges:
+            standing = self._standing(charge, self._find(charge.key), moment)
+            if isinstance(standing, Exhausted):
+                return standing
+        return None
+
+    def release(self, reservation: Reservation, now: float) -> None:
+        moment = _microseconds(now)
+        for hold in reservation.holds:
+            self._give_back(hold, moment)
+
+    def usage(self, now: float) -> Sequence[Usage]:
+        moment = _microseconds(now)
+        found = self._connection.execute(_ALL).fetchall()
+        every = (self._usage(_row(values[:7]), CounterKey(*values[7:]), moment) for values in found)
+        return [usage for usage in every if usage.used]
+
+    def forget_session(self, session: str) -> None:
+        self._forget(self._connection.execute(_OF_SESSION, (bounded(session),)))
+
+    def forget_leftovers(self, now: float) -> None:
+        """Drop what sessions without a proper end left behind: after seven days, never before their window ends."""
+        self._forget(self._connection.execute(_LEFTOVERS, (_LEFTOVER_SECONDS, _microseconds(now))))
+
+    def _take(self, charge: Charge, moment: int) -> Hold | Exhausted:
+        found = self._find(charge.key)
+        standing = self._standing(charge, found, moment)
+        if isinstance(standing, Exhausted):
+            return standing
+        row = found or self._create(charge.key, moment)
+        at, serial = max(row.newest, moment), row.serial + 1
+        self._windows[charge.key.strategy].keep(row, standing, serial, at, charge.cost)
+        self._connection.execute(
+            "UPDATE counters SET newest = ?, used = ?, serial = ? WHERE id = ?",
+            (at, str(plus(standing.used, charge.cost)), serial, row.id),
+        )
+        return Hold(row.id, serial, at, charge)
+
+    def _standing(self, charge: Charge, row: Row | None, moment: int) -> Standing | Exhausted:
+        """What is used before `charge`, or that it does not fit."""
+        room = minus(charge.limit.maximum, charge.cost)
+        if room < 0:
+            return Exhausted(charge, None)
+        if row is None:
+            return Standing()
+        at, window = max(row.newest, moment), self._windows[charge.key.strategy]
+        standing = window.standing(row, at, room)
+        if standing.used <= room:
+            return standing
+        waiting = window.opens(row, standing, at, room) - moment
+        return Exhausted(charge, max(1, -(-waiting // _SECOND)))
+
+    def _give_back(self, hold: Hold, moment: int) -> None:
+        row = self._read(_BY_NUMBER, hold.counter)
+        if row is None:
+            return
+        at = max(row.newest, moment)
+        current = at // row.span
+        refunded = row.refunded + 1 if row.refund_window == current else 1
+        window = self._windows[hold.charge.key.strategy]
+        if refunded > hold.charge.limit.maximum or not window.withdraw(row, hold.serial, hold.at, at):
+            return
+        left = max(Decimal(0), minus(row.used, hold.charge.cost))
+        self._connection.execute(
+            "UPDATE counters SET used = ?, refund_window = ?, refunded = ? WHERE id = ?",
+            (str(left), current, refunded, row.id),
+        )
+
+    def _usage(self, row: Row, key: CounterKey, moment: int) -> Usage:
+        used, start, end = self._windows[key.strategy].extent(row, max(row.newest, moment))
+        return Usage(key, used, start / _SECOND, end / _SECOND)
+
+    def _find(self, key: CounterKey) -> Row | None:
+        return self._read(_BY_KEY, key.digest())
+
+    def _read(self, query: str, value: bytes | int) -> Row | None:
+        found = self._connection.execute(query, (value,)).fetchone()
+        return None if found is None else _row(found)
+
+    def _create(self, key: CounterKey, moment: int) -> Row:
+        names = (key.server, key.layer, key.scope, key.owner, key.tools_key, key.counter, key.window)
+        per = None if key.per is None else bounded(key.per)
+        created = self._connection.execute(
+            _CREATE,
+            (key.digest(), moment, *(bounded(name) for name in names), key.seconds, key.strategy, per),
+        )
+        if created.lastrowid is None:
+            raise StateError("the state file did not take a new counter")
+        return Row(created.lastrowid, moment, Decimal(0), 0, 0, 0, key.seconds * _SECOND)
+
+    def _forget(self, found: Iterable[tuple[int]]) -> None:
+        gone = list(found)
+        self._connection.executemany("DELETE FROM hits WHERE counter = ?", gone)
+        self._connection.executemany("DELETE FROM refunds WHERE counter = ?", gone)
+        self._connection.executemany("DELETE FROM counters WHERE id = ?", gone)
+
+
+def _row(values: tuple[int, int, str, int, int, int, int]) -> Row:
+    number, newest, used, serial, refund_window, refunded, seconds = values
+    return Row(number, newest, parse(used), serial, refund_window, refunded, seconds * _SECOND)
+
+
+def _microseconds(now: float) -> int:
+    return math.floor(now * _SECOND)

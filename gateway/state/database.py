@@ -1,0 +1,164 @@
+"""One SQLite file, shared by every gateway process of a user.
+
+Rules:
+
+1. A process calls SQLite on its event loop: a transaction takes tens of microseconds, a hop to a thread takes longer.
+   So nothing here may wait inside SQLite: the time-out is 0, and whoever finds the file locked waits in `asyncio`,
+   a random moment between 1 and 25 ms at a time, until its patience ends.
+2. Every change happens between `BEGIN IMMEDIATE` and `COMMIT`: what is read there is still true when it is written.
+3. Whatever goes wrong is a `StateError`, and nothing of the transaction remains.
+4. A file that was moved away, replaced, or brought to a newer version by another program is never written again.
+
+`synchronous=NORMAL` (https://sqlite.org/pragma.html#pragma_synchronous): a killed process loses nothing; a power cut
+may lose the last moments, never the file. The checkpoint (each `_CHECKPOINT_PAGES` pages, some 300 calls) is the one
+moment that waits for the disk.
+"""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+from gateway.clock import Clock
+from gateway.errors import StateError
+from gateway.state import files, migrations
+from gateway.state.failures import from_sqlite, is_busy
+
+T = TypeVar("T")
+Pause = Callable[[float], Awaitable[None]]
+Between = Callable[[float, float], float]
+
+PATIENCE_SECONDS: Final = 5.0
+_SHORTEST_PAUSE: Final = 0.001
+_LONGEST_PAUSE: Final = 0.025
+_CHECKPOINT_PAGES: Final = 1000
+_WAL_BYTES: Final = 16 * 1024 * 1024
+
+
+class Database:
+    """An open state file. Made by `open`; to be used on the thread that opened it."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, clock: Clock, pause: Pause, between: Between
+    ) -> None:
+        self.path = path
+        self.connection = connection
+        self._clock = clock
+        self._pause = pause
+        self._between = between
+        self._file = files.identity(path)
+
+    @classmethod
+    async def open(
+        cls, path: Path, *, clock: Clock, pause: Pause = asyncio.sleep, between: Between = random.uniform
+    ) -> Self:
+        """Open the file at `path`, made with its folders where missing, and bring it to this program's version."""
+        path = files.prepare(path)
+        database = cls(path, connect(path), clock, pause, between)
+        try:
+            await database._when_free(database._prepare, PATIENCE_SECONDS)
+        except BaseException:
+            database.connection.close()
+            raise
+        return database
+
+    async def atomically(self, work: Callable[[], T], *, patience: float = PATIENCE_SECONDS) -> T:
+        """Run `work` (once, without awaiting) in a transaction of its own: all of its changes are kept, or none.
+
+        Raises `StateError` when the file stays locked for `patience` seconds, or cannot be written.
+        """
+        await self._when_free(self._begin, patience)
+        try:
+            self._still_ours()
+            result = work()
+            self.connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise from_sqlite(error, self.path) from error
+        finally:
+            if self.connection.in_transaction:
+                self._roll_back()
+        return result
+
+    def close(self) -> None:
+        """Move what the log holds into the file as far as nobody is in the way, and let go of it. Never waits."""
+        with suppress(sqlite3.Error):  # the next one to open the file does it
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self.connection.close()
+
+    def _prepare(self) -> None:
+        if migrations.check(self.connection) == migrations.VERSION:
+            return
+        mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise StateError(
+                f"the state file `{self.path}` cannot keep a write-ahead log", "choose a path on a local disk"
+            )
+        migrations.migrate(self.connection)
+
+    def _begin(self) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+
+    def _roll_back(self) -> None:
+        try:
+            self.connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise from_sqlite(error, self.path) from error
+
+    def _still_ours(self) -> None:
+        if files.identity(self.path) != self._file:
+            raise StateError(f"the state file `{self.path}` was moved or replaced", "start the gateway again")
+        if migrations.version(self.connection) != migrations.VERSION:
+            raise StateError(
+                f"the state file `{self.path}` was changed by another version of this program",
+                "start the gateway again",
+            )
+
+    async def _when_free(self, step: Callable[[], None], patience: float) -> None:
+        """Run `step` as soon as nobody else holds the lock; it is tried once more when the patience has ended."""
+        deadline = self._clock.monotonic() + patience
+        longest = 2 * _SHORTEST_PAUSE
+        while True:
+            last = (left := deadline - self._clock.monotonic()) <= 0
+            try:
+                return step()
+            except sqlite3.Error as error:
+                if last or not is_busy(error):
+                    raise from_sqlite(error, self.path) from error
+            await self._pause(min(self._between(_SHORTEST_PAUSE, longest), left))
+            longest = min(2 * longest, _LONGEST_PAUSE)
+
+
+def connect(path: Path, *, timeout: float = 0) -> sqlite3.Connection:
+    """A connection to the file at `path`, which must exist. `StateError` where it cannot be opened."""
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=timeout, isolation_level=None)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+    except sqlite3.Error as error:
+        raise from_sqlite(error, path) from error
+    return connection
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that only reads, for commands: it never holds up a gateway, and waits itself where it must.
+
+    Raises `StateError`, also for what goes wrong with the file while the block runs.
+    """
+    path = path.absolute()
+    connection = connect(path, timeout=PATIENCE_SECONDS)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        if (found := migrations.check(connection)) != migrations.VERSION:
+            raise StateError(
+                f"the state file has version {found}", "start the gateway once: it brings the file up to date"
+            )
+        yield connection
+    except sqlite3.Error as error:
+        raise from_sqlite(error, path) from error
+    finally:
+        connection.close()
