@@ -151,7 +151,7 @@ class FrontDoor:
                     await self._app(scope, replay, answer.send)
             finally:
                 self._open.discard(closing)
-        if closing.cancelled_caught:
+        if closing.cancel_called:
             await answer.finish()
 
     async def _until_hang_up(self, scope: Scope, replay: Receive, receive: Receive, send: Send) -> None:
