@@ -1,0 +1,26 @@
+"""The process. `run` starts here without importing what only people need; everything else is `gateway.cli`."""
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. No arguments and standard input not a terminal: `run`."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words and not sys.stdin.isatty():
+        words = ["run"]
+    if words[:1] == ["run"]:
+        from gateway.settings import parse_flags
+
+        flags = parse_flags(words[1:])
+        if flags is not None:
+            from gateway.cli.run import start
+
+            return start(flags)
+    from gateway.cli import main as command_line
+
+    return command_line(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""Composition root of `run`: the only module that names implementations.
+
+The order of the start is the order of what a client waits for. Its first message, `initialize`, needs the upstream and
+nothing else, so only the HTTP client is imported before it is sent on; the policy (pydantic, RE2) and the state file are
+opened once that answer is on its way to the client, or when the first message needs them, whichever is first. Nothing is
+judged before the policy is loaded. Nothing of the MCP SDK is imported at all.
+
+The end: standard input closed, SIGTERM, SIGINT. What is in flight may finish for a moment (not after a signal), then it
+is cancelled and settled; the upstream's session is ended; the exit code is 0. All within two seconds, after which SDK
+clients kill.
+"""
+
+import asyncio
+import logging
+import secrets
+import signal
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.catalogue import Catalogue
+from gateway.clock import Clock
+from gateway.errors import StateError
+from gateway.interceptor import Identity, Interceptor
+from gateway.jsonrpc import Message
+from gateway.keyid.recommended import policy as recommended_policy
+from gateway.mirror import Mirror
+from gateway.policies import NoPolicy, Policies, Source, choose
+from gateway.policy import Facts, Policy
+from gateway.relay import Relay
+from gateway.settings import Settings
+from gateway.state import State
+from gateway.stdio import Stdio
+from gateway.upstream.http import HttpClient, HttpLimits
+from gateway.upstream.session import Upstream
+
+_LOG = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS: Final = 0.9
+_REOPEN_SECONDS: Final = 1.0
+_WARM_UP_SECONDS: Final = 1.0
+
+
+@dataclass(slots=True)
+class _OpenState:
+    """The state file, opened when it is first needed, and again at most every second while that fails."""
+
+    settings: Settings
+    clock: Clock
+    state: State | None = None
+    failure: StateError | None = None
+    tried_at: float = float("-inf")
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def get(self) -> State:
+        if self.state is None:
+            async with self.opening:
+                if self.state is None:
+                    self.state = await self._open()
+        return self.state
+
+    async def _open(self) -> State:
+        if self.failure is not None and self.clock.monotonic() - self.tried_at < _REOPEN_SECONDS:
+            raise self.failure
+        try:
+            return await State.open(self.settings.state, clock=self.clock)
+        except StateError as error:
+            self.failure = error
+            raise
+        finally:
+            self.tried_at = self.clock.monotonic()
+
+
+class _Surroundings:
+    """What the interceptor asks of the other rooms."""
+
+    def __init__(self, policies: Policies, mirror: Mirror, state: _OpenState, grant: str) -> None:
+        self._policies = policies
+        self._mirror = mirror
+        self._state = state
+        self._grant = grant
+        self._noted: str | None = None
+
+    async def policy(self) -> Policy | NoPolicy:
+        policy = await self._policies.current()
+        file = self._policies.file
+        if not isinstance(policy, NoPolicy) and file is not None and file != self._noted:
+            await self.note_policy(file)
+        return policy
+
+    async def state(self) -> State:
+        return await self._state.get()
+
+    async def mirrored(self, tool: str, request: Message) -> Facts | str:
+        failure = await self._mirror.ensure(tool, request)
+        if failure is not None:
+            return failure
+        catalogue = self._mirror.catalogue
+        return Facts(tool in catalogue, catalogue.required_arguments(tool))
+
+    async def note_policy(self, file: str) -> None:
+        """Remember that this grant was judged by a file: from now on it never falls back to the built-in pack."""
+        state = await self._state.get()
+        await state.atomically(lambda tx: state.note_policy(tx, self._grant, file))
+        self._noted = file
+
+
+class Gateway:
+    """One running gateway. Everything it needs comes in; `run` returns when it is over."""
+
+    def __init__(self, settings: Settings, stdio: Stdio, clock: Clock) -> None:
+        self._settings = settings
+        self._stdio = stdio
+        self._session = secrets.token_hex(8)
+        self._state = _OpenState(settings, clock)
+        http = HttpClient(
+            settings.upstream,
+            {header.name: header.value for header in settings.header},
+            HttpLimits(
+                settings.connect_timeout, settings.request_timeout, settings.call_timeout, settings.max_message_bytes
+            ),
+        )
+        self._upstream = Upstream(http, self._deliver, self._renewed)
+        mirror = Mirror(Catalogue(), self._upstream, clock)
+        self._policies = Policies(
+            self._choose_source, recommended_policy, changed=self._changed, rejected=self._rejected
+        )
+        self._around = _Surroundings(self._policies, mirror, self._state, settings.grant)
+        identity = Identity(settings.grant, self._session, settings.server)
+        interceptor = Interceptor(identity, self._around, clock)
+        self._relay = Relay(
+            stdio.send, self._upstream, mirror, interceptor, self._policies, max_depth=settings.max_depth
+        )
+
+    async def run(self) -> None:
+        """Serve until the input ends or a signal comes."""
+        _LOG.info("grant %s, upstream %s", self._settings.grant, self._settings.server)
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                loop.add_signal_handler(number, stopped.set)
+            except NotImplementedError:  # Windows: its loop has no signal handlers, the interpreter's own ends the run
+                break
+        pump = asyncio.create_task(self._pump())
+        signalled = asyncio.create_task(stopped.wait())
+        warm = asyncio.create_task(self._warm_up())
+        await asyncio.wait({pump, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        patience = 0.0 if stopped.is_set() else _PATIENCE_SECONDS
+        for task in (pump, signalled):
+            task.cancel()
+        await self._finish(patience, stopped)
+        warm.cancel()
+
+    async def _pump(self) -> None:
+        async for line in self._stdio.lines():
+            await self._relay.take(line)
+
+    async def _warm_up(self) -> None:
+        """Load the policy and open the state as soon as the client has its first answer; then follow the policy file."""
+        try:
+            async with asyncio.timeout(_WARM_UP_SECONDS):
+                await self._relay.answered.wait()
+        except TimeoutError:
+            _LOG.debug("no answer yet: loading the policy meanwhile")
+        try:
+            await self._around.policy()
+            await self._state.get()
+        except StateError as error:
+            _LOG.error("the state is not available, every call is refused: %s", error)
+        await self._policies.watch()
+
+    async def _finish(self, patience: float, stopped: asyncio.Event) -> None:
+        finishing = asyncio.create_task(self._relay.finish(patience))
+        hurried = asyncio.create_task(stopped.wait())
+        await asyncio.wait({finishing, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        if not finishing.done():
+            finishing.cancel()
+            await self._relay.finish(0.0)
+        hurried.cancel()
+        await self._upstream.close()
+        if self._state.state is not None:
+            await self._forget_session(self._state.state)
+        await self._stdio.close(0.2)
+
+    async def _forget_session(self, state: State) -> None:
+        try:
+            await state.atomically(lambda tx: tx.counters.forget_session(self._session), patience=0.2)
+        except StateError as error:
+            _LOG.info("the counters of this session stay until they are cleaned up: %s", error.message)
+        state.close()
+
+    # --- wires between rooms that are made in turn --------------------------------------------------------------------
+
+    async def _deliver(self, message: Message) -> None:
+        await self._relay.deliver(message)
+
+    def _renewed(self) -> None:
+        self._relay.renewed()
+
+    def _changed(self, old: Policy | NoPolicy, new: Policy | NoPolicy) -> None:
+        self._relay.policy_changed(old, new)
+
+    def _rejected(self, report: str) -> None:
+        self._relay.policy_rejected(report)
+
+    async def _choose_source(self) -> Source:
+        settings = self._settings
+        try:
+            used = (await self._state.get()).policy_used(settings.grant)
+        except StateError as error:
+            return Source(None, f"the state is not available: {error.message}")
+        return choose(settings.policy, settings.user_policy, used, settings.grant)
+
+
+async def serve(settings: Settings, source: int, sink: int, clock: Clock) -> None:
+    """Run a gateway on two file descriptors that `stdio.claim` gave."""
+    stdio = Stdio(source, sink, max_line_bytes=settings.max_message_bytes)
+    await Gateway(settings, stdio, clock).run()

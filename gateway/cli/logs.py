@@ -1,0 +1,39 @@
+"""Where the gateway says what it does: standard error, and a rotating file beside it.
+
+Standard output is the protocol. A log file that cannot be written is said once and costs nothing else.
+"""
+
+import logging
+import os
+import sys
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Final
+
+_FORMAT: Final = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
+_FILE_BYTES: Final = 2 * 2**20
+_FILES: Final = 3
+
+
+def start(level: str, file: Path | None) -> None:
+    """Begin logging. The file is made with mode 0600, its folder with 0700."""
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    console = logging.StreamHandler(sys.stderr)
+    console.setFormatter(logging.Formatter("keyid-gateway: %(levelname)s: %(message)s"))
+    root.addHandler(console)
+    for noisy in ("asyncio", "aiohttp"):
+        logging.getLogger(noisy).setLevel("WARNING")
+    if file is not None:
+        try:
+            root.addHandler(_file(file))
+        except OSError as error:
+            root.warning("the log file `%s` cannot be written: %s", file, (error.strerror or str(error)).lower())
+
+
+def _file(path: Path) -> RotatingFileHandler:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+    handler = RotatingFileHandler(path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    return handler

@@ -1,0 +1,78 @@
+"""What a client gets to see of the upstream's lists. Pure.
+
+A list is filtered on its way back, page by page; what stays is byte for byte what the upstream sent where nothing was
+removed, and equal in every value where something was. A list that was filtered for this client may not be cached for
+others: `cacheScope` becomes `private` (2026-07-28, Caching).
+"""
+
+from collections.abc import Callable, Container, Iterable
+
+from gateway import policy as judge
+from gateway import replies
+from gateway.jsonrpc import Json, Message, serialise
+from gateway.policies import NoPolicy
+from gateway.policy import Policy
+
+Keep = Callable[[Json], bool]
+
+
+def filtered(request: Message, response: Message, policy: Policy | NoPolicy, tasks: Container[str]) -> bytes:
+    """The response to one of the list methods, without what this client may not see."""
+    result = response.body.get("result")
+    field, keep = _rule(request.method, policy, tasks)
+    items = result.get(field) if isinstance(result, dict) else None
+    if not isinstance(result, dict) or not isinstance(items, list):
+        return replies.relayed(response)
+    kept = [item for item in items if keep(item)]
+    if len(kept) == len(items):
+        return replies.relayed(response)
+    narrowed: dict[str, Json] = {**result, field: kept}
+    if "cacheScope" in result:
+        narrowed["cacheScope"] = "private"
+    body: dict[str, Json] = {**response.body, "result": narrowed}
+    return replies.relayed(Message("response", response.id, "", body, serialise(body)))
+
+
+def _rule(method: str, policy: Policy | NoPolicy, tasks: Container[str]) -> tuple[str, Keep]:
+    match method:
+        case "tools/list":
+            return "tools", lambda item: visible(policy, _text(item, "name"))
+        case "resources/list":
+            return "resources", lambda _: _permits(policy, "resources/read")
+        case "resources/templates/list":
+            return "resourceTemplates", lambda _: _permits(policy, "resources/read")
+        case "prompts/list":
+            return "prompts", lambda _: _permits(policy, "prompts/get")
+        case _:
+            return "tasks", lambda item: _text(item, "taskId") in tasks
+
+
+def visible(policy: Policy | NoPolicy, tool: str) -> bool:
+    """Whether a tool is listed. Without a policy everything is, so that the refusal of a call can say what is wrong."""
+    return isinstance(policy, NoPolicy) or judge.visible(policy, tool)
+
+
+def visibility_changed(tools: Iterable[str], old: Policy | NoPolicy, new: Policy | NoPolicy) -> bool:
+    """Whether a client that listed under `old` would see another list under `new`."""
+    tools = tuple(tools)
+    if [visible(old, tool) for tool in tools] != [visible(new, tool) for tool in tools]:
+        return True
+    return not tools
+
+
+def without_denied_subscriptions(request: Message, policy: Policy | NoPolicy) -> bytes:
+    """`subscriptions/listen` (2026-07-28) without the resources that may not be read."""
+    wanted = request.params.get("notifications")
+    if _permits(policy, "resources/read") or not isinstance(wanted, dict) or "resourceSubscriptions" not in wanted:
+        return request.raw
+    kept = {key: value for key, value in wanted.items() if key != "resourceSubscriptions"}
+    return serialise({**request.body, "params": {**request.params, "notifications": kept}})
+
+
+def _permits(policy: Policy | NoPolicy, method: str) -> bool:
+    return not isinstance(policy, NoPolicy) and judge.decide_method(policy, method).effect == "allow"
+
+
+def _text(item: Json, key: str) -> str:
+    value = item.get(key) if isinstance(item, dict) else None
+    return value if isinstance(value, str) else ""

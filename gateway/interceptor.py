@@ -1,0 +1,239 @@
+"""One judged request: decide, reserve, record, relay, settle, record.
+
+The line of one call, in this order and no other:
+
+1. The bytes that will be relayed are made from the parsed message before anything is decided: what is judged is what
+   is relayed.
+2. `decide` answers from values: the policy in force at this moment, the call, what is mirrored of the tool.
+3. All limits are reserved and `decided` is recorded in **one** transaction. A limit that is used up turns the record
+   into a refusal. What cannot be recorded is refused: no record, no call.
+4. The request is relayed, once.
+5. `settled` is recorded, and the reservation given back where the tool certainly did not run. A cancelled call is
+   settled too: the transaction is shielded from the cancellation.
+
+Refusals are values until `gateway.replies` writes them down. This module knows neither sockets nor files.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from gateway import replies
+from gateway.clock import Clock
+from gateway.errors import StateError
+from gateway.jsonrpc import Json, Message, serialise
+from gateway.policies import NoPolicy
+from gateway.policy import (
+    Decision,
+    Facts,
+    Limit,
+    Policy,
+    ToolCall,
+    decide,
+    decide_method,
+    refuse_limit,
+    refuse_no_policy,
+    refuse_state,
+)
+from gateway.state import Charge, Exhausted, Record, Reservation, State, Transaction, charge_for
+from gateway.upstream import Answer
+
+_LOG = logging.getLogger(__name__)
+
+Forward = Callable[[bytes], Awaitable[Answer]]
+"""Sends the judged bytes to the upstream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """On whose behalf this process judges: the grant, this session, and the upstream's URL without its query."""
+
+    grant: str
+    session: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What the client says of itself. Recorded, never trusted."""
+
+    name: str = ""
+    version: str = ""
+
+
+class Surroundings(Protocol):
+    """What the interceptor asks of the others: the policy in force, the state, and what is mirrored."""
+
+    async def policy(self) -> Policy | NoPolicy: ...
+
+    async def state(self) -> State: ...
+
+    async def mirrored(self, tool: str, request: Message) -> Facts | str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One request on its way: what is judged, the bytes that stand for it, when it came."""
+
+    id: str
+    request: Message
+    body: bytes
+    client: Client
+    at: float
+    started: float
+
+    @property
+    def call(self) -> ToolCall | None:
+        """The tool call, or None for another method."""
+        if self.request.method != "tools/call":
+            return None
+        name = self.request.params.get("name")
+        arguments = self.request.params.get("arguments")
+        return ToolCall(name if isinstance(name, str) else "", arguments if isinstance(arguments, dict) else {})
+
+
+class Interceptor:
+    """Judges requests one by one; any number may be on their way at once."""
+
+    def __init__(self, identity: Identity, surroundings: Surroundings, clock: Clock) -> None:
+        self._identity = identity
+        self._around = surroundings
+        self._clock = clock
+
+    async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
+        """The line that answers `request`: the upstream's answer, a denial, or an error."""
+        case = Case(
+            secrets.token_hex(8), request, serialise(request.body), client, self._clock.now(), self._clock.monotonic()
+        )
+        try:
+            policy = await self._around.policy()
+            decision = await self._decide(case, policy)
+            if isinstance(decision, str):
+                await self._refused_unjudged(case, decision)
+                return replies.failure(request, decision, None)
+            revision = policy.revision if not isinstance(policy, NoPolicy) else ""
+            admitted = await self._admit(case, decision, revision)
+        except StateError as error:
+            _LOG.error("call refused: %s", error)
+            return replies.denial(request, refuse_state(), case.id)
+        if isinstance(admitted, Decision):
+            return replies.denial(request, admitted, case.id)
+        return await self._relay(case, decision, revision, admitted, forward)
+
+    # --- deciding -----------------------------------------------------------------------------------------------------
+
+    async def _decide(self, case: Case, policy: Policy | NoPolicy) -> Decision | str:
+        """The decision, or a sentence that says why none could be made."""
+        if isinstance(policy, NoPolicy):
+            return refuse_no_policy(policy.cause)
+        call = case.call
+        if call is None:
+            return decide_method(policy, case.request.method)
+        facts = await self._around.mirrored(call.tool, case.request)
+        if isinstance(facts, str):
+            return facts
+        return _without_channel(decide(policy, call, facts))
+
+    async def _admit(self, case: Case, decision: Decision, revision: str) -> Reservation | Decision:
+        """Reserve and record in one transaction. A refusal comes back as the decision that says so."""
+        charges = tuple(self._charge(limit) for limit in decision.limits)
+        state = await self._around.state()
+
+        def work(tx: Transaction) -> Reservation | Decision:
+            if decision.effect != "allow":
+                tx.audit.append(self._record(state, case, decision, revision, "refused"))
+                return decision
+            reserved = tx.counters.reserve(charges, case.at)
+            if isinstance(reserved, Exhausted):
+                refusal = refuse_limit(reserved.charge.limit, reserved.retry_after_seconds)
+                tx.audit.append(self._record(state, case, refusal, revision, "refused"))
+                return refusal
+            tx.audit.append(self._record(state, case, decision, revision, "decided"))
+            return reserved
+
+        return await state.atomically(work)
+
+    def _charge(self, limit: Limit) -> Charge:
+        who = self._identity
+        return charge_for(limit, server=who.server, grant=who.grant, session=who.session)
+
+    async def _refused_unjudged(self, case: Case, cause: str) -> None:
+        state = await self._around.state()
+        decision = Decision("deny", "(unknown tool)", "unknown tool", cause)
+        await state.atomically(lambda tx: tx.audit.append(self._record(state, case, decision, "", "refused")))
+
+    # --- relaying -----------------------------------------------------------------------------------------------------
+
+    async def _relay(
+        self, case: Case, decision: Decision, revision: str, reservation: Reservation, forward: Forward
+    ) -> bytes:
+        try:
+            answer = await forward(case.body)
+        except asyncio.CancelledError:
+            answer = Answer("unknown", failure="cancelled")
+            await asyncio.shield(self._settle(case, decision, revision, reservation, answer))
+            raise
+        except Exception:
+            # one of the two places that may catch everything: a fault of ours must not leave a call unsettled
+            _LOG.exception("relaying failed")
+            answer = Answer("unknown", failure="internal error of the gateway while relaying: see its log")
+        await asyncio.shield(self._settle(case, decision, revision, reservation, answer))
+        if answer.response is None:
+            return replies.failure(case.request, answer.failure or "no answer", answer)
+        return replies.relayed(answer.response)
+
+    async def _settle(
+        self, case: Case, decision: Decision, revision: str, reservation: Reservation, answer: Answer
+    ) -> None:
+        latency = (self._clock.monotonic() - case.started) * 1000
+        now = self._clock.now()
+
+        state = await self._around.state()
+
+        def work(tx: Transaction) -> None:
+            if answer.fate in ("not sent", "refused"):
+                tx.counters.release(reservation, now)
+            record = self._record(state, case, decision, revision, "settled")
+            outcome = replies.outcome(answer)
+            tx.audit.append(
+                replace(record, at=now, outcome=outcome, upstream_status=answer.status, latency_ms=latency)
+            )
+
+        try:
+            await state.atomically(work)
+        except StateError as error:
+            _LOG.error("a relayed call could not be settled in the audit log (decision %s): %s", case.id, error)
+
+    def _record(self, state: State, case: Case, decision: Decision, revision: str, kind: str) -> Record:
+        call = case.call
+        arguments: Mapping[str, Json] = call.arguments if call else {}
+        return Record(
+            kind=kind,  # type: ignore[arg-type]
+            decision_id=case.id,
+            at=case.at,
+            grant=self._identity.grant,
+            session=self._identity.session,
+            client_name=case.client.name,
+            client_version=case.client.version,
+            server=self._identity.server,
+            method=case.request.method,
+            tool=call.tool if call else "",
+            policy_revision=revision,
+            effect="allow" if decision.effect == "allow" else "deny",
+            rule=decision.rule,
+            reason=decision.reason,
+            message=decision.message,
+            argument_names=tuple(sorted(arguments)),
+            argument_digest=state.digest(serialise(arguments)),
+        )
+
+
+def _without_channel(decision: Decision) -> Decision:
+    """Until a person can be asked, a call that needs approval is refused, and the refusal says so."""
+    if decision.effect != "approve":
+        return decision
+    text = "this version of the gateway cannot ask a person yet, so the call is refused; the owner of the policy can change the rule"
+    return replace(decision, message=f"{decision.message} ({text})", limits=())

@@ -1,0 +1,181 @@
+"""Which policy is in force, and its replacement while the gateway runs.
+
+- `--policy FILE`, else `policy.json` in the user's config folder, else the built-in recommended pack.
+- The pack is only for a grant that has never used a file. One that has, and whose file is missing or invalid at start,
+  gets `NoPolicy`: the gateway serves, refuses every call with the cause, and recovers when the file is mended.
+- An edit is taken when the file has been still for one look (a writer may be in the middle of it) and loads whole. An
+  invalid edit, or a file that vanishes, changes nothing but the log: the last good policy stays in force.
+- Reading and compiling happen on a thread, so that a large document delays no message; the switch is one assignment, so
+  that every call is judged by one revision.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import ConfigError
+from gateway.policy import Policy, load
+
+_LOG = logging.getLogger(__name__)
+_LOOK_SECONDS: Final = 0.1
+MAX_POLICY_BYTES: Final = 8 * 2**20
+BUILT_IN: Final = "builtin:recommended"
+
+
+@dataclass(frozen=True, slots=True)
+class NoPolicy:
+    """Every call is refused, because of `cause`."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the policy comes from: a file, or (None) the built-in pack; `blocked` says why there is no policy at all."""
+
+    file: Path | None
+    blocked: str | None = None
+
+
+_Stamp = tuple[int, int, int, int]
+
+
+def choose(explicit: str | None, user_file: Path, used: str | None, grant: str) -> Source:
+    """The source by the rules above; `used` is the file that this grant was last judged by, if any."""
+    if explicit == BUILT_IN:
+        return Source(None)
+    if explicit is not None:
+        return Source(Path(explicit))
+    if user_file.exists() or used == str(user_file):
+        return Source(user_file)
+    if used is not None:
+        return Source(
+            user_file,
+            f"grant `{grant}` was judged by `{used}` before, and no policy file is given now; "
+            f"pass --policy '{used}', or --policy {BUILT_IN} for the built-in pack",
+        )
+    return Source(None)
+
+
+def read(file: Path) -> bytes:
+    """The bytes of a policy file. Raises `ConfigError` with what is wrong and what to do."""
+    try:
+        if file.is_dir():
+            raise ConfigError(f"`{file}` is a folder, not a policy file", "name the JSON file in it")
+        with file.open("rb") as stream:
+            data = stream.read(MAX_POLICY_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"policy file `{file}` does not exist", "check the path, or write one with `keyid-gateway policy init`"
+        ) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"policy file `{file}` cannot be read: {reason}", "check its owner and mode") from None
+    if len(data) > MAX_POLICY_BYTES:
+        raise ConfigError(
+            f"policy file `{file}` is larger than {MAX_POLICY_BYTES // 2**20} MiB", "is it the right file?"
+        )
+    return data
+
+
+def load_source(source: Source, builtin: Callable[[], Policy]) -> Policy:
+    """Read and compile. Raises `ConfigError`."""
+    if source.blocked is not None:
+        raise ConfigError(source.blocked)
+    return builtin() if source.file is None else load(read(source.file), name=str(source.file))
+
+
+class Policies:
+    """The policy in force. `changed(old, new)` hears of a replacement, `rejected(report)` of an edit that was not taken."""
+
+    def __init__(
+        self,
+        choose_source: Callable[[], Awaitable[Source]],
+        builtin: Callable[[], Policy],
+        *,
+        changed: Callable[[Policy | NoPolicy, Policy | NoPolicy], None],
+        rejected: Callable[[str], None],
+    ) -> None:
+        self._choose = choose_source
+        self._builtin = builtin
+        self._changed = changed
+        self._rejected = rejected
+        self._source = Source(None)
+        self._current: Policy | NoPolicy | None = None
+        self._stamp: _Stamp | None = None
+        self._loading = asyncio.Lock()
+
+    @property
+    def file(self) -> str | None:
+        """The file that the policy in force came from; None for the built-in pack."""
+        return None if self._source.file is None else str(self._source.file)
+
+    async def current(self) -> Policy | NoPolicy:
+        """The policy in force, loaded if it never was."""
+        if self._current is None:
+            async with self._loading:
+                if self._current is None:
+                    await self._first()
+        assert self._current is not None
+        return self._current
+
+    async def watch(self) -> None:
+        """Follow the file for ever."""
+        await self.current()
+        seen = self._stamp
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            source = self._source if self._source.file is not None else await self._choose()
+            stamp = _stamp(source.file)
+            still = stamp == seen
+            seen = stamp
+            if still and stamp != self._stamp:
+                self._stamp = stamp
+                await self._again(source)
+
+    async def _first(self) -> None:
+        self._source = await self._choose()
+        self._stamp = _stamp(self._source.file)
+        try:
+            self._current = await asyncio.to_thread(load_source, self._source, self._builtin)
+        except ConfigError as error:
+            _LOG.error("no policy is in force, every call is refused: %s", error)
+            self._current = NoPolicy(_one_line(error))
+        else:
+            _LOG.info("policy in force: %s (revision %s)", self._current.name, self._current.revision)
+            for warning in self._current.warnings:
+                _LOG.warning("%s", warning)
+
+    async def _again(self, source: Source) -> None:
+        try:
+            new = await asyncio.to_thread(load_source, Source(source.file), self._builtin)
+        except ConfigError as error:
+            if isinstance(self._current, NoPolicy):
+                self._current = NoPolicy(_one_line(error))
+            _LOG.error("the edited policy is not taken, the last good one stays in force: %s", error)
+            self._rejected(_one_line(error))
+            return
+        self._source = Source(source.file)
+        old, self._current = self._current, new
+        assert old is not None
+        if isinstance(old, NoPolicy) or old.revision != new.revision:
+            _LOG.info("policy in force: %s (revision %s)", new.name, new.revision)
+            self._changed(old, new)
+
+
+def _stamp(file: Path | None) -> _Stamp | None:
+    if file is None:
+        return None
+    try:
+        found = os.stat(file)
+    except OSError:
+        return (0, 0, 0, 0)
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+
+
+def _one_line(error: ConfigError) -> str:
+    return " · ".join(line.strip() for line in str(error).splitlines() if line.strip())

@@ -1,0 +1,284 @@
+"""The pump: which message is judged, which passes; ids, cancellation, eras.
+
+A message is recognised **by its method**, never by its shape:
+
+| from the client | what happens |
+|---|---|
+| `tools/call`; `resources/*`, `prompts/get`, `completion/complete`; request methods nobody here knows | judged (`Interceptor`) |
+| `initialize`, `ping`, `server/discover`, `logging/setLevel`, the lists, `subscriptions/listen` | housekeeping: passes; lists are filtered on their way back |
+| `tasks/*` | passes for a task that a judged call created, else as a task that does not exist |
+| `notifications/*` | passes; `notifications/cancelled` also ends the request here |
+| a response | passes if the upstream asked, is dropped otherwise |
+
+Each request runs in a task of its own, so that none waits behind another and a cancel reaches a call wherever it is.
+Two things keep an order: nothing overtakes the handshake, and notifications follow one another. The era is that of each
+request. Messages of the upstream's own accord pass as they came.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from gateway import replies
+from gateway.filters import filtered, visibility_changed, without_denied_subscriptions
+from gateway.interceptor import Client, Interceptor
+from gateway.jsonrpc import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    Id,
+    Json,
+    Message,
+    Refusal,
+    parse,
+    serialise,
+)
+from gateway.mirror import Mirror
+from gateway.policies import NoPolicy, Policies
+from gateway.policy import Policy
+from gateway.stdio import TOO_LONG
+from gateway.upstream import Answer
+from gateway.upstream.headers import is_modern
+from gateway.upstream.session import Upstream
+
+_LOG = logging.getLogger(__name__)
+
+LISTS: Final = frozenset({"tools/list", "resources/list", "resources/templates/list", "prompts/list", "tasks/list"})
+_HOUSEKEEPING: Final = LISTS | {
+    "initialize",
+    "ping",
+    "server/discover",
+    "logging/setLevel",
+    "subscriptions/listen",
+    "resources/unsubscribe",
+}
+_HANDSHAKE: Final = frozenset({"initialize", "notifications/initialized"})
+_MAX_TASKS: Final = 10_000
+_CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
+
+Send = Callable[[bytes], Awaitable[None]]
+
+
+class Relay:
+    """Carries the messages of one client and one upstream."""
+
+    def __init__(
+        self, send: Send, upstream: Upstream, mirror: Mirror, interceptor: Interceptor, policies: Policies, *, max_depth: int
+    ) -> None:
+        self._send = send
+        self._upstream = upstream
+        self._mirror = mirror
+        self._interceptor = interceptor
+        self._policies = policies
+        self._max_depth = max_depth
+        self._client = Client()
+        self._running: dict[Id, asyncio.Task[None]] = {}
+        self._others: set[asyncio.Task[None]] = set()
+        self._handshake: asyncio.Task[None] | None = None
+        self._last_notification: asyncio.Task[None] | None = None
+        self._asked: set[Id] = set()
+        self._tasks: dict[str, None] = {}
+        self._logging = False
+        self.answered = asyncio.Event()
+        """Set when the client has its first answer."""
+
+    # --- from the client ----------------------------------------------------------------------------------------------
+
+    async def take(self, line: bytes) -> None:
+        """Take one line of the client. Returns as soon as it is on its way."""
+        message = (
+            Refusal(INVALID_REQUEST, "the message is larger than the limit (--max-message-bytes)")
+            if line == TOO_LONG
+            else parse(line, max_depth=self._max_depth)
+        )
+        if isinstance(message, Refusal):
+            _LOG.warning("a message of the client was refused: %s", message.message)
+            await self._send(replies.error(message.id, message.code, message.message))
+        elif message.kind == "request":
+            await self._take_request(message)
+        elif message.kind == "notification":
+            self._take_notification(message)
+        elif message.id in self._asked:
+            self._asked.discard(message.id)
+            self._start(self._notify(message, None))
+        else:
+            _LOG.warning("a response of the client to nothing that was asked was dropped")
+
+    async def finish(self, patience: float) -> None:
+        """Let what is in flight end for `patience` seconds, then cancel it; every call is settled when this returns."""
+        tasks = {*self._running.values(), *self._others}
+        if tasks and patience > 0:
+            _, tasks = await asyncio.wait(tasks, timeout=patience)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=0.5)
+
+    async def _take_request(self, message: Message) -> None:
+        identifier = message.id
+        assert identifier is not None
+        if identifier in self._running:
+            text = "a request with this `id` is still in flight"
+            await self._send(replies.error(identifier, INVALID_REQUEST, text))
+            return
+        task = self._start(self._answer(message, self._handshake))
+        self._running[identifier] = task
+        task.add_done_callback(lambda _: self._running.pop(identifier, None))
+        if message.method in _HANDSHAKE:
+            self._handshake = task
+
+    def _take_notification(self, message: Message) -> None:
+        if message.method == "notifications/cancelled":
+            self._start(self._cancel(message))
+        elif message.method.startswith("notifications/"):
+            before = self._last_notification or self._handshake
+            self._last_notification = self._start(self._notify(message, before))
+            if message.method in _HANDSHAKE:
+                self._handshake = self._last_notification
+        else:
+            _LOG.warning("a message without an id that is no notification was dropped")
+
+    def _start(self, work: "Awaitable[None]") -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        assert isinstance(task, asyncio.Task)
+        self._others.add(task)
+        task.add_done_callback(self._others.discard)
+        return task
+
+    async def _notify(self, message: Message, before: asyncio.Task[None] | None) -> None:
+        await _after(before)
+        await self._upstream.notify(message)
+
+    async def _cancel(self, message: Message) -> None:
+        """Cancel upstream in the way of the era, then here; whatever the upstream still says is not answered."""
+        target = message.params.get("requestId")
+        task = self._running.get(target) if isinstance(target, str | int) else None
+        if task is None or isinstance(target, bool):
+            return
+        if self._upstream.is_open:
+            await self._upstream.notify(message)
+        task.cancel()
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    async def _answer(self, message: Message, before: asyncio.Task[None] | None) -> None:
+        await _after(before)
+        if message.method in _HOUSEKEEPING:
+            line = await self._pass(message)
+        elif message.method.startswith("tasks/"):
+            line = await self._task(message)
+        elif message.method.casefold().strip() == "tools/call" and message.method != "tools/call":
+            line = replies.error(message.id, METHOD_NOT_FOUND, "unknown method: it only looks like `tools/call`")
+        else:
+            line = await self._interceptor.intercept(message, self._identify(message), self._forwarder(message))
+        await self._send(line)
+        self.answered.set()
+
+    async def _pass(self, message: Message) -> bytes:
+        if message.method == "initialize":
+            self._client = _client(message.params.get("clientInfo"))
+        body = message.raw
+        if message.method == "subscriptions/listen":
+            body = without_denied_subscriptions(message, await self._policies.current())
+        answer = await self._upstream.request(message, body=body)
+        if answer.response is None:
+            return replies.failure(message, answer.failure or "no answer", answer)
+        if message.method == "initialize":
+            self._logging = _declares_logging(answer)
+        if message.method in LISTS:
+            return await self._list(message, answer)
+        return replies.relayed(answer.response)
+
+    async def _list(self, message: Message, answer: Answer) -> bytes:
+        assert answer.response is not None
+        if answer.result is None:
+            return answer.response.raw
+        if message.method == "tools/list":
+            cursor = message.params.get("cursor")
+            self._mirror.catalogue.page(cursor if isinstance(cursor, str) else None, answer.result)
+        policy = await self._policies.current()
+        return filtered(message, answer.response, policy, self._tasks)
+
+    async def _task(self, message: Message) -> bytes:
+        if message.params.get("taskId") not in self._tasks:
+            return replies.error(message.id, INVALID_PARAMS, "no such task: only tasks of judged calls are reachable")
+        answer = await self._upstream.request(message, body=message.raw)
+        if answer.response is None:
+            return replies.failure(message, answer.failure or "no answer", answer)
+        return replies.relayed(answer.response)
+
+    def _forwarder(self, message: Message) -> Callable[[bytes], Awaitable[Answer]]:
+        async def forward(body: bytes) -> Answer:
+            name = message.params.get("name")
+            schema = self._mirror.catalogue.input_schema(name) if isinstance(name, str) else None
+            answer = await self._upstream.request(message, body=body, schema=schema)
+            self._remember_task(answer)
+            return answer
+
+        return forward
+
+    def _remember_task(self, answer: Answer) -> None:
+        """A call may answer with a task (2025-11-25: `task.taskId`; the 2026 extension: `taskId`)."""
+        result = answer.result or {}
+        task = result.get("task")
+        identifier = task.get("taskId") if isinstance(task, dict) else result.get("taskId")
+        if isinstance(identifier, str):
+            while len(self._tasks) >= _MAX_TASKS:
+                self._tasks.pop(next(iter(self._tasks)))
+            self._tasks[identifier] = None
+
+    def _identify(self, message: Message) -> Client:
+        return _client(message.meta.get(_CLIENT_INFO)) if is_modern(message) else self._client
+
+    # --- from the upstream --------------------------------------------------------------------------------------------
+
+    async def deliver(self, message: Message) -> None:
+        """Take what the upstream sent of its own accord."""
+        if message.method == "notifications/tools/list_changed":
+            self._mirror.catalogue.stale = True
+        if message.kind == "request" and message.id is not None:
+            self._asked.add(message.id)
+        await self._send(message.raw)
+
+    def renewed(self) -> None:
+        """The upstream's session was opened again: what it announces may differ."""
+        self._mirror.catalogue.stale = True
+        self._start(self._say("notifications/tools/list_changed", {}))
+
+    # --- of the gateway's own accord ----------------------------------------------------------------------------------
+
+    def policy_changed(self, old: Policy | NoPolicy, new: Policy | NoPolicy) -> None:
+        """Tell the client if other tools are visible now."""
+        if visibility_changed(self._mirror.catalogue.names(), old, new):
+            self._start(self._say("notifications/tools/list_changed", {}))
+
+    def policy_rejected(self, report: str) -> None:
+        """Tell a client that takes logging that an edit was not taken."""
+        if self._logging:
+            text = f"the edited policy is not taken, the last good one stays in force: {report}"
+            self._start(
+                self._say("notifications/message", {"level": "error", "logger": "keyid-gateway", "data": text})
+            )
+
+    async def _say(self, method: str, params: Mapping[str, Json]) -> None:
+        if self._upstream.is_open:
+            body = {"jsonrpc": "2.0", "method": method, **({"params": params} if params else {})}
+            await self._send(serialise(body))
+
+
+async def _after(task: asyncio.Task[None] | None) -> None:
+    if task is not None and not task.done():
+        await asyncio.wait({task})
+
+
+def _client(info: Json) -> Client:
+    if not isinstance(info, dict):
+        return Client()
+    name, version = info.get("name"), info.get("version")
+    return Client(name if isinstance(name, str) else "", version if isinstance(version, str) else "")
+
+
+def _declares_logging(answer: Answer) -> bool:
+    capabilities = (answer.result or {}).get("capabilities")
+    return isinstance(capabilities, dict) and "logging" in capabilities

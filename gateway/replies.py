@@ -1,0 +1,92 @@
+"""What the agent receives: denials, failures, relayed answers, as one line each.
+
+A denied tool call is a normal tool result with `isError`, so that the model reads why and what to do; never
+`structuredContent`, because clients validate that against the tool's output schema and throw. Other methods are refused
+with a JSON-RPC error outside the reserved range. (`policy-language`, "What the agent receives".)
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Id, Json, Message, serialise
+from gateway.policy.decision import Decision
+from gateway.upstream import Answer
+from gateway.upstream.headers import is_modern
+
+DENIED: Final = -33403
+OWN_META: Final = "keyid-gateway/"
+_JUDGED_BY_SECTION = ("resources/", "prompts/", "completion/")
+
+
+def result(identifier: Id | None, value: Mapping[str, Json]) -> bytes:
+    """A response with a result."""
+    return serialise({"jsonrpc": "2.0", "id": identifier, "result": value})
+
+
+def error(identifier: Id | None, code: int, message: str, data: Json = None) -> bytes:
+    """A response with an error; `data` is left out where there is none."""
+    fault: dict[str, Json] = {"code": code, "message": message}
+    if data is not None:
+        fault["data"] = data
+    return serialise({"jsonrpc": "2.0", "id": identifier, "error": fault})
+
+
+def denial(request: Message, decision: Decision, decision_id: str) -> bytes:
+    """The refusal of a judged request."""
+    said: dict[str, Json] = {
+        "effect": "deny",
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "retry_after_seconds": decision.retry_after_seconds,
+        "decision_id": decision_id,
+    }
+    meta: dict[str, Json] = {f"{OWN_META}decision": said}
+    if request.method != "tools/call":
+        known = request.method.startswith(_JUDGED_BY_SECTION)
+        return error(
+            request.id, DENIED if known else METHOD_NOT_FOUND, f"Denied by policy: {decision.message}", meta
+        )
+    mark = "APPROVAL REQUIRED" if decision.effect == "approve" else "POLICY DENIED"
+    value: dict[str, Json] = {
+        "content": [{"type": "text", "text": f"[{mark}] {decision.message}"}],
+        "isError": True,
+        "_meta": meta,
+    }
+    if is_modern(request):
+        value = {"resultType": "complete", **value}
+    return result(request.id, value)
+
+
+def failure(request: Message, text: str, answer: Answer | None) -> bytes:
+    """An error because the upstream gave no usable answer; the HTTP status, if any, is in `data`."""
+    data: dict[str, Json] = {}
+    if answer is not None and answer.status is not None:
+        data["status"] = answer.status
+    if answer is not None and answer.retry_after_seconds is not None:
+        data["retry_after_seconds"] = answer.retry_after_seconds
+    return error(request.id, INTERNAL_ERROR, text, data or None)
+
+
+def relayed(response: Message) -> bytes:
+    """The upstream's answer as it came, except that nobody else speaks in the gateway's name."""
+    value = response.body.get("result")
+    meta = value.get("_meta") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(meta, dict) or not any(map(_is_ours, meta)):
+        return response.raw
+    kept = {key: item for key, item in meta.items() if not _is_ours(key)}
+    return serialise({**response.body, "result": {**value, "_meta": kept}})
+
+
+def _is_ours(key: str) -> bool:
+    return key.startswith(OWN_META)
+
+
+def outcome(answer: Answer) -> str:
+    """What the upstream did, in one word or two, for the audit log."""
+    if answer.response is None:
+        return "cancelled" if answer.failure == "cancelled" else f"no answer: {answer.fate}"
+    if answer.result is None:
+        return "error"
+    if answer.result.get("resultType") == "input_required":
+        return "input required"
+    return "tool error" if answer.result.get("isError") is True else "ok"

@@ -1,0 +1,287 @@
+"""Settings: flag > `KEYID_GATEWAY_*` > settings file > default, each from one table.
+
+`OPTIONS` is the only description of a setting: its flag, its environment variable and its key in the settings file derive
+from its name; the help of `run`, the reference in the README and the reading below derive from the table. A name that
+nobody knows, in the file or in the environment, is an error: a setting that is accepted and not in force would be worse
+than none.
+
+Header values may be secrets. They are read here, from where the settings say, and are never part of any text.
+"""
+
+import getpass
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from gateway.errors import ConfigError, UsageError
+
+APP: Final = "keyid-gateway"
+PREFIX: Final = "KEYID_GATEWAY_"
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One header for the upstream. `literal` says that its value stood in the settings themselves."""
+
+    name: str
+    value: str = field(repr=False)
+    literal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that `run` may be told. Times in seconds, sizes in bytes."""
+
+    upstream: str
+    policy: str | None
+    grant: str
+    state: Path
+    header: tuple[Header, ...]
+    log_level: str
+    log_file: Path | None
+    connect_timeout: float
+    request_timeout: float
+    call_timeout: float
+    max_message_bytes: int
+    max_depth: int
+    config_dir: Path
+
+    @property
+    def server(self) -> str:
+        """The upstream's address without its query: what counters and records name it by."""
+        return urlsplit(self.upstream)._replace(query="", fragment="").geturl()
+
+    @property
+    def user_policy(self) -> Path:
+        """The policy that is in force where no flag names one."""
+        return self.config_dir / "policy.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting. `read` turns the text of a flag or a variable into its value, or raises `ValueError` saying why not."""
+
+    name: str
+    metavar: str
+    help: str
+    read: Callable[[str], object]
+    default: Callable[[Path], object]
+    repeatable: bool = False
+    shown_default: str = ""
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+
+# --- reading one value ------------------------------------------------------------------------------------------------
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an http:// or https:// URL is needed")
+    if parts.username or parts.password:
+        raise ValueError("credentials do not belong in the URL; use `--header 'Authorization: env:NAME'`")
+    return text
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError("a path is needed")
+    return Path(text).expanduser().absolute()
+
+
+def _policy(text: str) -> str:
+    return text if text.startswith("builtin:") else str(_path(text))
+
+
+def _grant(text: str) -> str:
+    if not text or len(text) > 200 or not text.isprintable():
+        raise ValueError("a grant is a name of 1 to 200 printable characters")
+    return text
+
+
+def _seconds(text: str) -> float:
+    value = float(text) if text.replace(".", "", 1).isdigit() else -1.0
+    if not 0 < value <= 86_400:
+        raise ValueError("a number of seconds above 0 and up to 86400 is needed")
+    return value
+
+
+def _count(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        value = int(text) if text.isdigit() and len(text) < 15 else -1
+        if not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high} is needed")
+        return value
+
+    return read
+
+
+def _level(text: str) -> str:
+    if text.lower() not in LEVELS:
+        raise ValueError("one of " + ", ".join(f"`{level}`" for level in LEVELS) + " is needed")
+    return text.lower()
+
+
+def _header(text: str) -> Header:
+    name, colon, value = text.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not name or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name):
+        raise ValueError("a header is written `Name: value`, `Name: env:VARIABLE` or `Name: file:PATH`")
+    kind, mark, where = value.partition(":")
+    literal = not (mark and kind in ("env", "file"))
+    if not literal:
+        value = _secret(kind, where)
+    if not value or not value.isprintable() or not value.isascii():
+        raise ValueError(f"the value of header `{name}` is empty or has characters that a header cannot carry")
+    return Header(name, value, literal)
+
+
+def _secret(kind: str, where: str) -> str:
+    if kind == "env":
+        value = os.environ.get(where)
+        if value is None:
+            raise ValueError(f"the environment variable `{where}` is not set")
+        return value.strip()
+    try:
+        return Path(where).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the file `{where}` cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "default"
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+OPTIONS: Final[tuple[Option, ...]] = (
+    Option("upstream", "URL", "the MCP server to guard, over streamable HTTP", _url, lambda _: "https://keyid.ai/mcp",
+           shown_default="https://keyid.ai/mcp"),
+    Option("policy", "FILE", "the policy document; `builtin:recommended` names the built-in pack", _policy,
+           lambda _: None, shown_default="policy.json in the config folder, else the built-in pack"),
+    Option("grant", "NAME", "the identity whose limits are counted and whose calls are recorded", _grant,
+           lambda _: _user(), shown_default="the user of this operating system"),
+    Option("state", "FILE", "the state file: counters and audit log, shared by all gateways of a user", _path,
+           lambda _: Path(platformdirs.user_state_dir(APP)) / "state.db", shown_default="state.db in the state folder"),
+    Option("header", "'NAME: VALUE'", "a header for the upstream; `env:VARIABLE` and `file:PATH` read the value",
+           _header, lambda _: (), repeatable=True, shown_default="none"),
+    Option("log_level", "LEVEL", "how much is logged: " + ", ".join(LEVELS), _level, lambda _: "info",
+           shown_default="info"),
+    Option("log_file", "FILE", "the rotating log file, beside standard error", _path,
+           lambda _: Path(platformdirs.user_log_dir(APP)) / "gateway.log", shown_default="gateway.log in the log folder"),
+    Option("connect_timeout", "SECONDS", "how long connecting to the upstream may take", _seconds, lambda _: 10.0,
+           shown_default="10"),
+    Option("request_timeout", "SECONDS", "how long the upstream may take to answer anything but a call", _seconds,
+           lambda _: 45.0, shown_default="45"),
+    Option("call_timeout", "SECONDS", "how long the upstream may take to answer a call", _seconds, lambda _: 330.0,
+           shown_default="330"),
+    Option("max_message_bytes", "BYTES", "the largest message, in both directions", _count(1024, 2**30),
+           lambda _: 16 * 2**20, shown_default="16777216"),
+    Option("max_depth", "LEVELS", "how deep a message may nest", _count(8, 500), lambda _: 128, shown_default="128"),
+)  # fmt: skip
+_BY_FLAG: Final = {option.flag: option for option in OPTIONS}
+_BY_NAME: Final = {option.name: option for option in OPTIONS}
+_OTHER_VARIABLES: Final = frozenset({PREFIX + "CONFIG_DIR"})
+
+
+# --- putting them together --------------------------------------------------------------------------------------------
+
+
+def parse_flags(arguments: Sequence[str]) -> dict[str, list[str]] | None:
+    """The flags of `run`, or None where there is anything but settings (then `cli` reads them, and explains)."""
+    found: dict[str, list[str]] = {}
+    rest = list(arguments)
+    while rest:
+        flag, equals, value = rest.pop(0).partition("=")
+        option = _BY_FLAG.get(flag)
+        if option is None or not (equals or rest) or (option.name in found and not option.repeatable):
+            return None
+        found.setdefault(option.name, []).append(value if equals else rest.pop(0))
+    return found
+
+
+def load(flags: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Settings:
+    """The settings in force. Raises `UsageError` for a flag, `ConfigError` for a variable or the settings file."""
+    config_dir = Path(environment.get(PREFIX + "CONFIG_DIR") or platformdirs.user_config_dir(APP))
+    from_file = _read_file(config_dir / "settings.toml")
+    _check_environment(environment)
+    values: dict[str, object] = {"config_dir": config_dir}
+    for option in OPTIONS:
+        given = flags.get(option.name)
+        variable = environment.get(option.variable)
+        if given:
+            values[option.name] = _value(option, given, UsageError, option.flag)
+        elif variable:
+            values[option.name] = _value(option, [variable], ConfigError, option.variable)
+        elif option.name in from_file:
+            values[option.name] = _value(option, from_file[option.name], ConfigError, f"settings.toml: {option.name}")
+        else:
+            values[option.name] = option.default(config_dir)
+    assert {item.name for item in fields(Settings)} == set(values)
+    return Settings(**values)  # type: ignore[arg-type]  # the table above is the only writer, each value by its own reader
+
+
+def _value(option: Option, texts: Sequence[str], error: type[ConfigError | UsageError], where: str) -> object:
+    try:
+        read = [option.read(text) for text in texts]
+    except ValueError as reason:
+        raise error(f"{where}: {reason}", f"{option.flag} {option.metavar}: {option.help}") from None
+    return tuple(read) if option.repeatable else read[-1]
+
+
+def _read_file(path: Path) -> dict[str, list[str]]:
+    """The settings file as texts, or nothing where there is none."""
+    if not path.exists():
+        return {}
+    import tomllib  # only where there is a file: it costs a tenth of the start
+
+    try:
+        with path.open("rb") as stream:
+            document = tomllib.load(stream)
+    except OSError as error:
+        raise ConfigError(f"`{path}` cannot be read: {error.strerror}", "check its owner and mode") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"`{path}` is not valid TOML: {error}", "one `name = value` a line") from None
+    for name in document:
+        if name not in _BY_NAME:
+            raise ConfigError(f"`{path}`: unknown setting `{name}`", _suggest(name, _BY_NAME))
+    return {name: _texts(path, name, value) for name, value in document.items()}
+
+
+def _texts(path: Path, name: str, value: object) -> list[str]:
+    items = value if isinstance(value, list) else [value]
+    if isinstance(value, list) and not _BY_NAME[name].repeatable:
+        raise ConfigError(f"`{path}`: `{name}` takes one value, not a list")
+    if not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
+        raise ConfigError(f"`{path}`: `{name}` must be a text or a number")
+    return [str(item) for item in items]
+
+
+def _check_environment(environment: Mapping[str, str]) -> None:
+    known = {option.variable for option in OPTIONS} | _OTHER_VARIABLES
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known:
+            raise ConfigError(f"unknown setting `{name}` in the environment", _suggest(name, known))
+
+
+def _suggest(name: str, known: "Mapping[str, object] | set[str] | frozenset[str]") -> str:
+    from difflib import get_close_matches  # only for a mistake
+
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else "known are " + ", ".join(f"`{item}`" for item in sorted(known))

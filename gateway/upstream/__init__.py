@@ -1,0 +1,42 @@
+"""The server's side: one MCP server over streamable HTTP.
+
+    headers   what a request carries beside its body
+    sse       server-sent events
+    http      one POST and its answer, one GET stream; what went wrong and whether the request may have run
+    session   the handshake eras: session id, re-initialisation after a 404, the GET stream, DELETE at the end
+
+`Answer` says what became of one request. `Fate` is what the limits ask: only `not sent` and `refused` mean that a
+tool certainly did not run.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from gateway.jsonrpc import Json, Message
+
+Deliver: TypeAlias = Callable[[Message], Awaitable[None]]
+"""Takes a message that the upstream sent of its own accord: a notification or a request."""
+
+Fate: TypeAlias = Literal["answered", "not sent", "refused", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one request: the response, or why there is none (`failure`, one sentence with the cure)."""
+
+    fate: Fate
+    response: Message | None = None
+    status: int | None = None
+    failure: str | None = None
+    retry_after_seconds: int | None = None
+    session_id: str | None = None
+    """The `Mcp-Session-Id` that came with it: not an authentication, but never logged."""
+    lost: bool = False
+    """Whether the connection broke before anything was answered: what only reads may be asked again."""
+
+    @property
+    def result(self) -> Mapping[str, Json] | None:
+        """The response's result object, if there is one."""
+        result = self.response.body.get("result") if self.response is not None else None
+        return result if isinstance(result, dict) else None

@@ -1,0 +1,224 @@
+"""The upstream as the relay sees it: requests and notifications, whatever the era.
+
+Handshake eras (2024-11-05 to 2025-11-25): the client's own `initialize` opens the session; its id and the negotiated
+version go with every later request; a GET stream carries what the server sends of its own accord; a 404 means that the
+session is gone, so it is opened again **once for all waiters**, by replaying the client's `initialize` under an id of
+the gateway's, and the refused request is sent again (a 404 did not run). DELETE ends it.
+
+Stateless era (2026-07-28): each request says itself what it is; there is no session and no GET stream, and closing the
+response stream cancels the request, which is what cancelling the task does.
+
+A `tools/call` is never sent twice. Requests that only read may be, once, if their connection was lost.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+
+from gateway.errors import UpstreamError
+from gateway.jsonrpc import Json, Message, serialise
+from gateway.upstream import Answer, Deliver
+from gateway.upstream.headers import is_modern, modern_headers
+from gateway.upstream.http import HttpClient, Outgoing
+
+_LOG = logging.getLogger(__name__)
+_RETRY_SECONDS = (0.1, 30.0)
+_UNTIMED = frozenset({"subscriptions/listen"})
+_PATIENT = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
+_READS = frozenset(
+    {
+        "ping",
+        "initialize",
+        "server/discover",
+        "tools/list",
+        "resources/list",
+        "resources/templates/list",
+        "prompts/list",
+        "resources/read",
+        "prompts/get",
+        "completion/complete",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open session of a handshake era."""
+
+    id: str | None
+    version: str | None
+    opening: Mapping[str, Json]
+    """The params of the client's `initialize`."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        headers = {"Mcp-Session-Id": self.id} if self.id is not None else {}
+        return headers | ({"MCP-Protocol-Version": self.version} if self.version else {})
+
+
+class Upstream:
+    """One upstream server. `deliver` takes what it sends of its own accord; `renewed` hears of a re-opened session."""
+
+    def __init__(self, http: HttpClient, deliver: Deliver, renewed: Callable[[], None]) -> None:
+        self._http = http
+        self._deliver = deliver
+        self._renewed = renewed
+        self._session: Session | None = None
+        self._renewing = asyncio.Lock()
+        self._listener: asyncio.Task[None] | None = None
+        self._replays: dict[str, Message] = {}
+        self._prefix = f"gw-{secrets.token_hex(4)}-"
+        self._count = 0
+
+    # --- what the relay asks ------------------------------------------------------------------------------------------
+
+    async def request(self, message: Message, *, body: bytes, schema: Mapping[str, Json] | None = None) -> Answer:
+        """Send a request of the client and wait for its answer. `body` is what is sent: the judged bytes."""
+        if is_modern(message):
+            return await self._post(message, body, modern_headers(message, schema))
+        session = self._session if message.method != "initialize" else None
+        answer = await self._post(message, body, session.headers if session else {})
+        if answer.status == 404 and session is not None and session.id is not None:
+            return await self._again(message, body, session, answer)
+        if message.method == "initialize":
+            await self._opened(message, answer)
+        elif message.method in ("logging/setLevel", "resources/subscribe") and answer.result is not None:
+            self._replays[f"{message.method} {message.params.get('uri')}"] = message
+        return answer
+
+    async def notify(self, message: Message) -> Answer:
+        """Send a notification of the client, or its response to a request of the server."""
+        session = self._session
+        headers = modern_headers(message) if is_modern(message) else session.headers if session else {}
+        answer = await self._post(message, message.raw, headers)
+        if answer.failure is not None:
+            _LOG.warning("%s was not delivered: %s", message.method or "a response", answer.failure)
+        if message.method == "notifications/initialized" and answer.failure is None:
+            self._listen()
+        return answer
+
+    async def ask(self, method: str, params: Mapping[str, Json], like: Message | None) -> Answer:
+        """A request of the gateway's own. `like` is the client's message whose era and identity it takes."""
+        if like is not None and is_modern(like):
+            own = {key: value for key, value in like.meta.items() if key.startswith("io.modelcontextprotocol/")}
+            params = {**params, "_meta": own}
+        message = self._own(method, params)
+        return await self.request(message, body=message.raw)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a handshake session is open."""
+        return self._session is not None
+
+    async def close(self) -> None:
+        """End the session, if the server has not, and drop every connection. Bounded to half a second."""
+        if self._listener is not None:
+            self._listener.cancel()
+        try:
+            async with asyncio.timeout(0.5):
+                await self._end(self._session)
+        except TimeoutError:
+            _LOG.warning("the upstream did not confirm the end of the session in time")
+        await self._http.close()
+
+    # --- sessions -----------------------------------------------------------------------------------------------------
+
+    async def _opened(self, message: Message, answer: Answer) -> None:
+        if answer.result is None:
+            return
+        former, self._session = self._session, _session_of(message, answer)
+        self._replays.clear()
+        if self._listener is not None:
+            self._listener.cancel()
+        await self._end(former)
+
+    async def _end(self, session: Session | None) -> None:
+        if session is None or session.id is None:
+            return
+        try:
+            await self._http.delete(session.headers)
+        except (aiohttp.ClientError, OSError) as error:
+            _LOG.info("the session could not be ended: %s", type(error).__name__)
+
+    async def _again(self, message: Message, body: bytes, stale: Session, refused: Answer) -> Answer:
+        """After a 404: open the session again, once for all who wait, and send the request once more."""
+        async with self._renewing:
+            if self._session is stale and not await self._renew(stale):
+                return refused
+        session = self._session
+        return await self._post(message, body, session.headers if session else {})
+
+    async def _renew(self, stale: Session) -> bool:
+        _LOG.warning("the upstream no longer knows the session: opening it again")
+        opening = self._own("initialize", stale.opening)
+        answer = await self._post(opening, opening.raw, {})
+        if answer.result is None:
+            return False
+        self._session = session = _session_of(opening, answer)
+        initialized = _notification("notifications/initialized")
+        await self._post(initialized, initialized.raw, session.headers)
+        for replayed in self._replays.values():
+            again = self._own(replayed.method, replayed.params)
+            await self._post(again, again.raw, session.headers)
+        self._listen()
+        self._renewed()
+        return True
+
+    def _own(self, method: str, params: Mapping[str, Json]) -> Message:
+        self._count += 1
+        identifier = f"{self._prefix}{self._count}"
+        body: dict[str, Json] = {"jsonrpc": "2.0", "id": identifier, "method": method, "params": dict(params)}
+        return Message("request", identifier, method, body, serialise(body))
+
+    # --- the wire -----------------------------------------------------------------------------------------------------
+
+    async def _post(self, message: Message, body: bytes, headers: Mapping[str, str]) -> Answer:
+        limits = self._http.limits
+        timeout, setting = limits.request_timeout, "--request-timeout"
+        if message.method in _UNTIMED:
+            timeout = None
+        elif message.method in _PATIENT:
+            timeout, setting = limits.call_timeout, "--call-timeout"
+        identifier = message.id if message.kind == "request" else None
+        outgoing = Outgoing(body, identifier, headers, timeout, setting)
+        answer = await self._http.post(outgoing, self._deliver)
+        if answer.lost and message.method in _READS:
+            return await self._http.post(outgoing, self._deliver)
+        return answer
+
+    def _listen(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+        self._listener = asyncio.create_task(self._keep_listening())
+
+    async def _keep_listening(self) -> None:
+        """Hold the GET stream open for ever, with capped back-off; a server that offers none says 405."""
+        wait = _RETRY_SECONDS[0]
+        while (session := self._session) is not None:
+            try:
+                async with self._http.listen(session.headers) as (status, messages):
+                    if 400 <= status < 500 and status not in (408, 429):
+                        _LOG.debug("the upstream offers no stream of its own (HTTP %d)", status)
+                        return
+                    async for message in messages:
+                        wait = _RETRY_SECONDS[0]
+                        if message.kind != "response":
+                            await self._deliver(message)
+            except (aiohttp.ClientError, OSError, UpstreamError) as error:
+                _LOG.info("the upstream's stream broke (%s): opening it again", type(error).__name__)
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, _RETRY_SECONDS[1])
+
+
+def _session_of(message: Message, answer: Answer) -> Session:
+    version = (answer.result or {}).get("protocolVersion")
+    return Session(answer.session_id, version if isinstance(version, str) else None, dict(message.params))
+
+
+def _notification(method: str) -> Message:
+    body: dict[str, Json] = {"jsonrpc": "2.0", "method": method}
+    return Message("notification", None, method, body, serialise(body))
