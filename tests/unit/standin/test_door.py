@@ -95,9 +95,7 @@ def test_without_the_token_the_answer_is_a_challenge_and_the_request_is_journall
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"jsonrpc":"2.0","id":1,"id":2,"method":"x"}', "\u00fc".encode()])
 @pytest.mark.parametrize("headers", [{}, MODERN], ids=["legacy", "modern"])
-def test_what_cannot_be_parsed_is_journalled_as_it_came(
-    standin: Standin, body: bytes, headers: dict[str, str]
-) -> None:
+def test_what_cannot_be_parsed_is_journalled_as_it_came(standin: Standin, body: bytes, headers: dict[str, str]) -> None:
     status, _, _ = post(standin, body, headers)
     assert status >= 400
     assert [entry["body"] for entry in standin.journal] == [body.decode()]

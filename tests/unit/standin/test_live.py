@@ -1,5 +1,7 @@
 """Progress, cancellation, log messages and questions to the client."""
 
+from dataclasses import dataclass, field
+
 import anyio
 import anyio.to_thread
 import pytest
@@ -12,6 +14,7 @@ from mcp_types import (
     ElicitRequestParams,
     ElicitResult,
     EmptyResult,
+    InputResponses,
     ListRootsResult,
     LoggingMessageNotificationParams,
     Root,
@@ -19,6 +22,7 @@ from mcp_types import (
     SetLevelRequestParams,
     TextContent,
 )
+from pydantic import FileUrl
 
 from gateway.standin import Post, Standin
 from gateway.standin.journal import Entry
@@ -27,18 +31,21 @@ BOUND = 20.0
 """Seconds within which everything here must have happened."""
 
 
-async def answer_sampling(_: ClientRequestContext, params: CreateMessageRequestParams) -> CreateMessageResult:
+async def answer_sampling(context: ClientRequestContext, params: CreateMessageRequestParams) -> CreateMessageResult:
+    assert context.session
     block = params.messages[0].content
     assert isinstance(block, TextContent)
     return CreateMessageResult(role="assistant", model="m", content=TextContent(type="text", text=f"to {block.text}"))
 
 
-async def answer_elicitation(_: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+async def answer_elicitation(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    assert context.session
     return ElicitResult(action="accept", content={"answer": params.message})
 
 
-async def answer_roots(_: ClientRequestContext) -> ListRootsResult:
-    return ListRootsResult(roots=[Root(uri="file:///tmp/x", name="x")])
+async def answer_roots(context: ClientRequestContext) -> ListRootsResult:
+    assert context.session
+    return ListRootsResult(roots=[Root(uri=FileUrl("file:///tmp/x"), name="x")])
 
 
 def client_that_answers(url: str, era: str) -> Client:
@@ -63,7 +70,11 @@ async def happened(standin: Standin, kind: str, name: str) -> Entry:
 @pytest.mark.parametrize(
     ("name", "arguments", "answer"),
     [
-        ("standin_read_2", {"prompt": "hi"}, {"role": "assistant", "model": "m", "content": {"type": "text", "text": "to hi"}}),
+        (
+            "standin_read_2",
+            {"prompt": "hi"},
+            {"role": "assistant", "model": "m", "content": {"type": "text", "text": "to hi"}},
+        ),
         ("standin_read_3", {"message": "why?"}, {"action": "accept", "content": {"answer": "why?"}}),
         ("standin_read_4", {}, {"roots": [{"uri": "file:///tmp/x", "name": "x"}]}),
     ],
@@ -101,7 +112,7 @@ async def test_a_client_that_cannot_answer_is_not_asked(either: Standin, era: st
 
 async def test_the_state_of_a_question_must_come_back_unchanged(standin: Standin) -> None:
     async with client_that_answers(standin.url, "2026-07-28") as client:
-        answers = {"answer": ElicitResult(action="decline")}
+        answers: InputResponses = {"answer": ElicitResult(action="decline")}
         result = await client.call_tool("standin_read_3", {}, input_responses=answers, request_state="other")
     assert result.is_error
     (block,) = result.content
@@ -109,29 +120,35 @@ async def test_the_state_of_a_question_must_come_back_unchanged(standin: Standin
     assert block.text == "`requestState` did not come back as it was sent"
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("wait_for_message", {"from": "late.example", "timeout_seconds": 60}),
-        ("standin_write_1", {"count": 3}),
-    ],
-)
-async def test_progress_is_reported_while_a_tool_runs(
-    standin: Standin, era: str, name: str, arguments: dict[str, object]
-) -> None:
-    seen: list[float] = []
-
-    async def progress(done: float, _total: float | None, _message: str | None) -> None:
-        seen.append(done)
-
+async def test_progress_is_reported_while_a_tool_waits(standin: Standin, era: str) -> None:
+    seen = Seen()
     async with Client(standin.url, mode=era) as client, anyio.create_task_group() as tasks:
         tasks.start_soon(deliver_once_waited_for, standin)
         with anyio.fail_after(BOUND):
-            result = await client.call_tool(name, arguments, progress_callback=progress)
-        tasks.cancel_scope.cancel()
-    assert not result.is_error
-    assert len(seen) >= 2
-    assert seen == sorted(set(seen))
+            arguments = {"from": "late.example", "timeout_seconds": 60}
+            result = await client.call_tool("wait_for_message", arguments, progress_callback=seen)
+    assert result.structured_content is not None
+    assert result.structured_content["message"]["subject"] == "Late"
+    assert seen.progress == [0, 1]
+
+
+async def test_progress_is_reported_with_every_step(standin: Standin, era: str) -> None:
+    seen = Seen()
+    async with Client(standin.url, mode=era) as client:
+        await client.call_tool("standin_write_1", {"count": 100}, progress_callback=seen)
+    assert seen.progress == list(range(1, 101))
+
+
+@dataclass
+class Seen:
+    """Collects the progress that is reported."""
+
+    progress: list[float] = field(default_factory=list)
+
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        assert message
+        assert total in {None, 100}
+        self.progress.append(progress)
 
 
 async def deliver_once_waited_for(standin: Standin) -> None:

@@ -41,7 +41,7 @@ def test_an_answer_belongs_to_the_thread_of_its_question(box: Mailbox) -> None:
 
 
 def test_a_message_that_is_not_there_is_named(box: Mailbox) -> None:
-    with pytest.raises(ToolFailure, match="^there is no message `msg_9999`$"):
+    with pytest.raises(ToolFailure, match=r"^there is no message `msg_9999`$"):
         box.get("msg_9999")
 
 

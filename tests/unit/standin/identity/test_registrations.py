@@ -82,7 +82,9 @@ def test_a_session_that_has_ended_gets_nothing(sessions: RegistrationSessions) -
         (Expectation(body_pattern=re.compile(r"\d{6}")), True),
     ],
 )
-def test_expectations_say_what_belongs(sessions: RegistrationSessions, expected: Expectation, *, attached: bool) -> None:
+def test_expectations_say_what_belongs(
+    sessions: RegistrationSessions, expected: Expectation, *, attached: bool
+) -> None:
     sessions.add(session(1, expected=expected), lease=False)
     sessions.attach(message("Code 123456 of acme.example"))
     assert bool(artifacts(sessions, "rs_1")) is attached
@@ -90,9 +92,9 @@ def test_expectations_say_what_belongs(sessions: RegistrationSessions, expected:
 
 def test_there_is_one_sms_lease(sessions: RegistrationSessions) -> None:
     sessions.add(session(1), lease=True)
-    with pytest.raises(ToolFailure, match="^the sms lease is held by session `rs_1`$"):
+    with pytest.raises(ToolFailure, match=r"^the sms lease is held by session `rs_1`$"):
         sessions.add(session(2), lease=True)
-    with pytest.raises(ToolFailure, match="^there is no registration session `rs_2`$"):
+    with pytest.raises(ToolFailure, match=r"^there is no registration session `rs_2`$"):
         sessions.get("rs_2")
     sessions.end("rs_1", "blocked", 5.0)
     sessions.add(session(2), lease=True)
