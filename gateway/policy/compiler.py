@@ -11,7 +11,7 @@ from typing import cast
 
 from gateway.jsonrpc import Json, serialise
 from gateway.policy import document as shapes
-from gateway.policy import operators, paths
+from gateway.policy import operators
 from gateway.policy.checks import Check, CheckKind, Condition
 from gateway.policy.compiled import Entry, Policy
 from gateway.policy.decision import Limit
@@ -100,13 +100,10 @@ def _predicate(kind: CheckKind, rule: str, predicate: shapes.Predicate) -> Check
 
 
 def _conditions(conditions: Sequence[shapes.Condition]) -> tuple[Condition, ...]:
-    compiled = []
-    for condition in conditions:
-        path = paths.parse(condition.path)
-        assert isinstance(path, paths.Path)
-        operand = cast(Json, condition.value)
-        compiled.append(Condition(path, condition.op, operand, operators.bind(condition.op, operand)))
-    return tuple(compiled)
+    return tuple(
+        Condition(item.path, item.op, cast(Json, item.value), operators.bind(item.op, cast(Json, item.value)))
+        for item in conditions
+    )
 
 
 def _limits(key: str, rule: str, entry: shapes.ToolEntry | shapes.AllTools) -> Iterator[Limit]:

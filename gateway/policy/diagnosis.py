@@ -75,7 +75,7 @@ def _fault(details: ErrorDetails, place: _Place) -> Fault:
     if error == "extra_forbidden":
         return _unknown(str(place.steps[-1]), _model(place.steps[:-1]))
     if error == "literal_error":
-        return _not_one_of(details, place)
+        return _not_one_of(place)
     wanted, hint = _WANTED.get(error, ("of another form", "see the reference of the policy language"))
     if place.steps and place.steps[-1] == "rate_limit":
         hint = 'write `"30/hour"` or `{ "max": 30, "window": 3600 }`'
@@ -96,30 +96,25 @@ def _unknown(name: str, model: type[Strict]) -> Fault:
     return Fault(f"unknown key {quoted(name)}", hint)
 
 
-def _not_one_of(details: ErrorDetails, place: _Place) -> Fault:
+def _not_one_of(place: _Place) -> Fault:
     field = str(place.steps[-1])
-    choices = tuple(get_args(_field_type(place.steps)))
+    choices = tuple(get_args(_annotation(place.steps)))
     if not isinstance(place.value, str):
         return Fault(f"must be a string, not {NOUNS[kind(place.value)]}", one_of(choices))
     article = "an" if field[0] in "aeiou" else "a"
     return Fault(f"{quoted(place.value)} is not {article} {field}", one_of(choices))
 
 
-# --- walking the models -------------------------------------------------------------------------------------------------
+# --- walking the models -----------------------------------------------------------------------------------------------
 
 
 def _model(steps: tuple[str | int, ...]) -> type[Strict]:
     """The model that describes the object at these steps."""
-    found = _walk(steps)
-    return next(_models(found), Document)
+    return next(_models(_annotation(steps)), Document)
 
 
-def _field_type(steps: tuple[str | int, ...]) -> object:
-    """The annotation at these steps."""
-    return _walk(steps)
-
-
-def _walk(steps: tuple[str | int, ...]) -> object:
+def _annotation(steps: tuple[str | int, ...]) -> object:
+    """The annotation of what stands at these steps."""
     current: object = Document
     for step in steps:
         model = next(_models(current), None) if not _is_container(current) else None

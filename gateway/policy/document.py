@@ -1,8 +1,8 @@
 """The shape of a policy document, version "1": this and nothing else says what may be written.
 
-Validation, the words of its mistakes, the JSON Schema and the reference derive from these models. Strict: no key that is
-not here, no type that is nearly right. What the language knows but this version does not enforce stands in `later`, and
-is refused by name: nothing is accepted that is not enforced (bypass class B33).
+Validation, the words of its mistakes, the JSON Schema and the reference derive from these models. Strict: no key that
+is not here, no type that is nearly right. What the language knows but this version does not enforce stands in `later`,
+and is refused by name: nothing is accepted that is not enforced (bypass class B33).
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PlainValidator,
     Tag,
     ValidationInfo,
     WithJsonSchema,
@@ -30,6 +31,7 @@ from gateway.policy.problem import Fault, quoted
 from gateway.policy.values import NOUNS, kind
 
 REMOVE = "remove it: nothing is accepted here that is not enforced"
+SPELL_OUT = "write every name in full; patterns come with a later version"
 FAULT = "policy"
 """The type of the errors that carry a `Fault`."""
 
@@ -57,7 +59,7 @@ class Strict(BaseModel):
     later: ClassVar[frozenset[str]] = frozenset()
 
 
-# --- words with rules of their own --------------------------------------------------------------------------------------
+# --- words with rules of their own ------------------------------------------------------------------------------------
 
 
 def _number(value: object) -> Decimal:
@@ -78,11 +80,13 @@ def _seconds(value: Decimal) -> Decimal:
     return value
 
 
-def _path(text: str) -> str:
-    parsed = paths.parse(text)
+def _path(value: object) -> paths.Path:
+    if not isinstance(value, str):
+        raise refuse(Fault(f"must be a string, not {NOUNS[kind(value)]}", paths.FORMS))
+    parsed = paths.parse(value)
     if isinstance(parsed, Fault):
         raise refuse(parsed)
-    return text
+    return parsed
 
 
 def _window(value: object) -> object:
@@ -100,9 +104,7 @@ def _scope(value: object) -> object:
 
 def _hidden_name(name: str) -> str:
     if "*" in name and name != "*":
-        raise refuse(
-            later(f"the pattern {quoted(name)}", "write every name in full; patterns come with a later version")
-        )
+        raise refuse(later(f"the pattern {quoted(name)}", SPELL_OUT))
     return name
 
 
@@ -111,9 +113,7 @@ def _tool_name(name: str) -> str:
         hint = "for restrictions of every tool use `all_tools`, to open every tool `default`: `allow`"
         raise refuse(Fault("the key `*` would open every tool", hint))
     if "*" in name:
-        raise refuse(
-            later(f"the pattern {quoted(name)}", "name every tool in full; patterns come with a later version")
-        )
+        raise refuse(later(f"the pattern {quoted(name)}", SPELL_OUT))
     return name
 
 
@@ -141,7 +141,7 @@ Seconds: TypeAlias = Annotated[
     AfterValidator(_seconds),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LONGEST_WINDOW}),
 ]
-PathText: TypeAlias = Annotated[str, AfterValidator(_path)]
+PathText: TypeAlias = Annotated[paths.Path, PlainValidator(_path), WithJsonSchema({"type": "string"})]
 HiddenName: TypeAlias = Annotated[str, AfterValidator(_hidden_name)]
 ToolName: TypeAlias = Annotated[str, AfterValidator(_tool_name)]
 Operand: TypeAlias = Annotated[object, WithJsonSchema({})]
@@ -149,7 +149,7 @@ OperatorName: TypeAlias = Annotated[str, WithJsonSchema({"type": "string", "enum
 Action: TypeAlias = Literal["allow", "deny", "require_approval"]
 
 
-# --- the shapes ---------------------------------------------------------------------------------------------------------
+# --- the shapes -------------------------------------------------------------------------------------------------------
 
 
 class Condition(Strict):
@@ -272,7 +272,7 @@ class Document(Strict):
     tools: Mapping[ToolName, ToolEntry] = Field(default_factory=dict)
 
 
-# --- reading the models -------------------------------------------------------------------------------------------------
+# --- reading the models -----------------------------------------------------------------------------------------------
 
 
 def rate(value: RateLimit | str) -> tuple[Decimal, int]:

@@ -15,7 +15,7 @@ from gateway.policy.compiler import compile_document
 from gateway.policy.diagnosis import diagnose
 from gateway.policy.document import Document
 from gateway.policy.positions import Places, pointer
-from gateway.policy.problem import PolicyError, Problem, quoted
+from gateway.policy.problem import Fault, PolicyError, Problem, quoted
 from gateway.policy.source import Source, read
 
 
@@ -35,25 +35,34 @@ def _validate(source: Source, name: str) -> Document:
         document = Document.model_validate(source.value)
     except ValidationError as error:
         problems += diagnose(error, source.value, Places(source.text))
-    problems += _doubled_counters(source)
+    problems += _placed(source, _doubled_counters(source.value))
     if document is None or problems:
         raise PolicyError(name, tuple(sorted(set(problems), key=lambda problem: (problem.line, problem.column))))
     return document
 
 
-def _doubled_counters(source: Source) -> Iterator[Problem]:
+def _placed(source: Source, faults: list[tuple[str, Fault]]) -> Iterator[Problem]:
+    if not faults:
+        return
+    places = Places(source.text)
+    for where, fault in faults:
+        yield Problem(where, *places.value(where), fault.message, fault.hint)
+
+
+def _doubled_counters(value: Json) -> list[tuple[str, Fault]]:
     """Limits with the same counter identity; looked for in the raw value, so that other mistakes do not hide them."""
     first: dict[tuple[str, ...], str] = {}
-    for where, key, limit in _raw_limits(source.value):
+    faults = []
+    for where, key, limit in _raw_limits(value):
         identity = _identity(key, limit)
         if identity is None:
             continue
-        if identity not in first:
+        if identity in first:
+            message = f"the counter {quoted(identity[1])} is the same as that of {quoted(first[identity])}"
+            faults.append((where, Fault(message, "give every limit a counter, a window or a scope of its own")))
+        else:
             first[identity] = where
-            continue
-        message = f"the counter {quoted(identity[1])} is the same as that of {quoted(first[identity])}"
-        place = Places(source.text).value(where)
-        yield Problem(where, *place, message, "give every limit a counter, a window or a scope of its own")
+    return faults
 
 
 def _identity(key: str, limit: Json) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
-import re2  # type: ignore[import-untyped]  # google-re2 ships no types
+import re2
 
 from gateway.jsonrpc import Json
 from gateway.policy.problem import Fault, quoted

@@ -30,7 +30,7 @@ Step: TypeAlias = str | int | Each
 FORMS = 'paths look like `args.to`, `args.list[0]`, `args.list[*].x` or `args["odd.name"]`'
 LATER_ROOTS = frozenset({"session", "grant", "time", "client", "tool"})
 
-_ROOT = re.compile(r"[^.\[\]\s\"]*")
+_AFTER_ROOT = re.compile(r"[.\[\]\s\"]")
 _STEP = re.compile(
     r"""\.(?P<name>[^.\[\]\s"*]+)
       | \[(?P<index>0|[1-9][0-9]{0,8})\]
@@ -52,12 +52,11 @@ class Path:
 
 def parse(text: str) -> Path | Fault:
     """The path a text says, or what is wrong with it."""
-    root = _ROOT.match(text)
-    assert root is not None
-    if root.group() != "args":
-        return _wrong_root(text, root.group())
+    root = _AFTER_ROOT.split(text, maxsplit=1)[0]
+    if root != "args":
+        return _wrong_root(text, root)
     steps: list[Step] = []
-    position = root.end()
+    position = len(root)
     while position < len(text):
         match = _STEP.match(text, position)
         step = _step(match) if match else None

@@ -17,13 +17,13 @@ _CLOSING = frozenset("]}")
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """One value of a text: its pointer, where its key (if it is a member) and it begin, its first token."""
+    """One value of a text: its pointer, where its key (if it is a member) and it begin, its first token (`first`)."""
 
     pointer: str
     key: int | None
     start: int
-    token: str
-    doubled: bool
+    first: str
+    doubled: bool = False
 
 
 @dataclass(slots=True)
@@ -51,31 +51,31 @@ def spots(text: str) -> Iterator[Spot]:
     """Every value of a text, in the order in which it is written."""
     frames: list[_Frame] = []
     for match in _TOKEN.finditer(text):
-        token = match.group()
+        mark = match.group()
         frame = frames[-1] if frames else None
-        if token in _CLOSING:
+        if mark in _CLOSING:
             frames.pop()
-        elif token == ",":
+        elif mark == ",":
             if frame is not None:
                 frame.index, frame.key = frame.index + 1, None
         elif frame is not None and frame.is_object and frame.key is None:
-            name = str(json.loads(token, strict=False))
+            name = str(json.loads(mark, strict=False))
             frame.key = (name, match.start(), name in frame.seen)
             frame.seen.add(name)
-        elif token != ":":
-            spot = _spot(frame, match.start(), token)
+        elif mark != ":":
+            spot = _spot(frame, match.start(), mark)
             yield spot
-            if token in ("{", "["):
-                frames.append(_Frame(spot.pointer, token == "{"))
+            if mark in ("{", "["):
+                frames.append(_Frame(spot.pointer, is_object=mark == "{"))
 
 
-def _spot(frame: _Frame | None, start: int, token: str) -> Spot:
+def _spot(frame: _Frame | None, start: int, first: str) -> Spot:
     if frame is None:
-        return Spot("", None, start, token, False)
+        return Spot("", None, start, first)
     if frame.key is None:
-        return Spot(f"{frame.pointer}/{frame.index}", None, start, token, False)
+        return Spot(f"{frame.pointer}/{frame.index}", None, start, first)
     name, key, doubled = frame.key
-    return Spot(f"{frame.pointer}/{escape(name)}", key, start, token, doubled)
+    return Spot(f"{frame.pointer}/{escape(name)}", key, start, first, doubled)
 
 
 class Places:

@@ -59,7 +59,7 @@ def _explain(text: str) -> Source | Problem:
         return _at(text, deep, f"nested deeper than {MAX_DEPTH} levels", "no policy needs that")
     constant = next((match for match in _WORD.finditer(text) if match["word"]), None)
     try:
-        value = json.loads(text, parse_int=_zero, parse_float=_zero)
+        json.loads(text, parse_int=_zero, parse_float=_zero)
     except json.JSONDecodeError as error:
         return _at(
             text, error.pos, f"not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}", _syntax_hint(text, error)
@@ -124,9 +124,9 @@ def _lexical(spot: Spot, places: Places) -> list[Problem]:
         problems.append(_spotted(spot, places.at(spot.key), f"the key {quoted(name)} stands twice", hint))
     if spot.key is not None and _half_pair(name):
         problems.append(_spotted(spot, places.at(spot.key), *_HALF))
-    elif spot.token[0] == '"' and _half_pair(str(json.loads(spot.token))):
+    elif spot.first[0] == '"' and _half_pair(str(json.loads(spot.first))):
         problems.append(_spotted(spot, places.at(spot.start), *_HALF))
-    elif _NUMBER.match(spot.token) and _out_of_range(spot.token):
+    elif _NUMBER.match(spot.first) and _out_of_range(spot.first):
         words = "the number is beyond the range of a double", "an upstream could not read it"
         problems.append(_spotted(spot, places.at(spot.start), *words))
     return problems

@@ -1,0 +1,38 @@
+from decimal import Decimal
+
+import pytest
+
+from gateway.policy import Decision, Limit, refuse_limit, refuse_no_policy, refuse_state
+
+
+def limit(maximum: str, window: str, on_deny: str = "") -> Limit:
+    return Limit("/all_tools/limits/0", "all_tools", "calls", Decimal(maximum), window, 60, "grant", "fixed", on_deny)
+
+
+def test_state_is_refused_without_details() -> None:
+    assert refuse_state() == Decision("deny", "(state)", "state", "Internal policy error")
+
+
+def test_no_policy_says_the_cause() -> None:
+    assert refuse_no_policy("`policy.json` is missing") == Decision(
+        "deny", "(no policy)", "no policy", "No policy is in force: `policy.json` is missing"
+    )
+
+
+@pytest.mark.parametrize(
+    ("maximum", "window", "retry", "message"),
+    [
+        ("30", "minute", 12, "Rate limit of 30 per minute reached. Try again in 12 seconds."),
+        ("1E+3", "60 seconds", 1, "Rate limit of 1000 per 60 seconds reached. Try again in 1 second."),
+        ("2.5", "day", 0, "Rate limit of 2.5 per day reached. Try again in 0 seconds."),
+    ],
+)
+def test_a_limit_says_how_many_per_what_and_when_again(maximum: str, window: str, retry: int, message: str) -> None:
+    assert refuse_limit(limit(maximum, window), retry) == Decision(
+        "deny", "/all_tools/limits/0", "limit", message, retry_after_seconds=retry
+    )
+
+
+def test_a_limit_speaks_with_its_own_text() -> None:
+    decision = refuse_limit(limit("30", "minute", "Slow down."), 12)
+    assert (decision.message, decision.retry_after_seconds) == ("Slow down.", 12)
