@@ -151,7 +151,7 @@ class FrontDoor:
                     await self._app(scope, replay, answer.send)
             finally:
                 self._open.discard(closing)
-        if closing.cancel_called:
+        if closing.cancel_called or answer.begun:
             await answer.finish()
 
     async def _until_hang_up(self, scope: Scope, replay: Receive, receive: Receive, send: Send) -> None:
@@ -170,18 +170,18 @@ class _Answer:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._begun = False
+        self.begun = False
         self._ended = False
 
     async def send(self, message: Message) -> None:
         """Send a part of it."""
-        self._begun = True
+        self.begun = True
         self._ended = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
 
     async def finish(self) -> None:
-        """Bring it to its end, whatever has been sent."""
-        if not self._begun:
+        """Bring it to its end, whatever has been sent; the SDK leaves a stream open that it stops writing to."""
+        if not self.begun:
             await self._send({"type": "http.response.start", "status": 503, "headers": []})
         if not self._ended:
             await self._send({"type": "http.response.body", "body": b""})

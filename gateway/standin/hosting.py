@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
 import uvicorn
@@ -151,12 +151,16 @@ class _Server(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self.handle_exit) for number in _STOPPING}
+        before = {number: signal.signal(number, self._stop) for number in _STOPPING}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _stop(self, _: int, __: FrameType | None) -> None:
+        """Not `handle_exit`: the SDK's SSE library replaces that by one that ends streams for the whole process."""
+        self.should_exit = True
 
 
 def _listen(options: StandinOptions) -> socket.socket:

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -57,13 +58,12 @@ def test_a_signal_ends_it_cleanly_with_a_stream_open(tmp_path: Path, number: sig
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         assert process.stdout is not None
-        connection = open_stream(process.stdout.readline().strip())
-        stream = connection.getresponse()
-        process.send_signal(number)
-        out, err = process.communicate(timeout=BOUND)
+        with closing(open_stream(process.stdout.readline().strip())) as connection:
+            stream = connection.getresponse()
+            process.send_signal(number)
+            out, err = process.communicate(timeout=BOUND)
+            assert stream.read() == b""
         assert (process.returncode, out, err) == (0, "ended\n", "")
-        assert stream.read() == b""
-        connection.close()
     assert [json.loads(line)["http"] for line in journal.read_text().splitlines()] == ["POST", "GET"]
     assert stat.S_IMODE(journal.stat().st_mode) == 0o600
 

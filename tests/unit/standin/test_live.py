@@ -22,6 +22,7 @@ from mcp_types import (
     SetLevelRequestParams,
     TextContent,
 )
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from pydantic import FileUrl
 
 from gateway.standin import Post, Standin
@@ -32,19 +33,19 @@ BOUND = 20.0
 
 
 async def answer_sampling(context: ClientRequestContext, params: CreateMessageRequestParams) -> CreateMessageResult:
-    assert context.session
+    assert context.session.protocol_version in KNOWN_PROTOCOL_VERSIONS
     block = params.messages[0].content
     assert isinstance(block, TextContent)
     return CreateMessageResult(role="assistant", model="m", content=TextContent(type="text", text=f"to {block.text}"))
 
 
 async def answer_elicitation(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
-    assert context.session
+    assert context.session.protocol_version in KNOWN_PROTOCOL_VERSIONS
     return ElicitResult(action="accept", content={"answer": params.message})
 
 
 async def answer_roots(context: ClientRequestContext) -> ListRootsResult:
-    assert context.session
+    assert context.session.protocol_version in KNOWN_PROTOCOL_VERSIONS
     return ListRootsResult(roots=[Root(uri=FileUrl("file:///tmp/x"), name="x")])
 
 
