@@ -1,12 +1,8 @@
 """Streamable HTTP, one request at a time: what was answered, and if nothing was, whether the request may have run.
 
 Never retries: whoever asks knows whether it may. Every failure is an `Answer` with a sentence that says what happened
-and which setting or command is the cure; no failure of the upstream is an exception beyond this module. Sizes and times
-are bounded by `HttpLimits`; redirects are not followed; the environment's proxies and `.netrc` are not read, so that no
-traffic goes where the settings do not say.
-
-An idle connection is kept for less than the five seconds after which common servers close theirs: a request sent into
-a closing connection would be one whose fate nobody knows.
+and which setting or command is the cure; no failure of the upstream is an exception beyond this module, except for the
+streams that nobody asked an answer of. Sizes and times are bounded by `HttpLimits`; redirects are not followed.
 """
 
 import asyncio
@@ -15,14 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Id, Message, Refusal, parse_upstream, serialise
 from gateway.upstream import Answer, Deliver
 from gateway.upstream.sse import EventStream
+from gateway.upstream.wire import Broken, NotSent, Response, Wire
 
-_KEEP_ALIVE_SECONDS = 4.0
 _DRAIN_SECONDS = 1.0
 _ACCEPT = "application/json, text/event-stream"
 
@@ -52,48 +46,34 @@ class Outgoing:
 
 
 class HttpClient:
-    """The connections to one MCP endpoint. Made inside the running loop; closed with `close`."""
+    """One MCP endpoint. Made inside the running loop; closed with `close`."""
 
     def __init__(self, url: str, headers: Mapping[str, str], limits: HttpLimits) -> None:
         self.limits = limits
-        self._url = url
-        self._headers = dict(headers)
+        self._headers = {"User-Agent": "keyid-gateway", **headers}
+        self._wire = Wire(url, connect_timeout=limits.connect_timeout)
         self._drains: set[asyncio.Task[None]] = set()
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
-            timeout=aiohttp.ClientTimeout(
-                total=None, connect=limits.connect_timeout, sock_connect=limits.connect_timeout
-            ),
-            read_bufsize=2**18,
-            trust_env=False,
-            skip_auto_headers=("User-Agent",),
-            headers={"User-Agent": "keyid-gateway"},
-        )
 
     async def post(self, outgoing: Outgoing, deliver: Deliver) -> Answer:
         """Send one message; messages that precede its answer on the stream are delivered in their order."""
         headers = {**self._headers, **outgoing.headers, "Content-Type": "application/json", "Accept": _ACCEPT}
         try:
             async with asyncio.timeout(outgoing.timeout):
-                response = await self._http.post(self._url, data=outgoing.body, headers=headers, allow_redirects=False)
+                response = await self._wire.request("POST", headers, outgoing.body)
                 return await self._settled(response, outgoing, deliver)
-        except aiohttp.ConnectionTimeoutError:
-            seconds = self.limits.connect_timeout
-            return Answer("not sent", failure=f"no connection to the upstream within {seconds:g} s (--connect-timeout)")
-        except aiohttp.ClientConnectorError as error:
-            return Answer("not sent", failure=f"cannot connect to the upstream: {_reason(error)}")
+        except NotSent as error:
+            return Answer("not sent", failure=str(error))
         except TimeoutError:
             return Answer("unknown", failure=_too_slow(outgoing))
         except UpstreamError as error:
             return Answer("unknown", failure=f"{error.message} ({error.hint})" if error.hint else error.message)
-        except (aiohttp.ClientError, OSError) as error:
-            return Answer("unknown", failure=f"the connection to the upstream was lost: {_reason(error)}", lost=True)
+        except Broken as error:
+            return Answer("unknown", failure=str(error), lost=True)
 
     @asynccontextmanager
-    async def listen(self, headers: Mapping[str, str]) -> "AsyncIterator[tuple[int, AsyncIterator[Message]]]":
-        """A GET stream: its status, and its messages as they come. Raises `aiohttp.ClientError` where it breaks."""
-        wanted = {**self._headers, **headers, "Accept": "text/event-stream"}
-        response = await self._http.get(self._url, headers=wanted, allow_redirects=False)
+    async def listen(self, headers: Mapping[str, str]) -> AsyncIterator[tuple[int, AsyncIterator[Message]]]:
+        """A GET stream: its status (405 where it is none), and its messages. Raises `NotSent`, `Broken`."""
+        response = await self._wire.request("GET", {**self._headers, **headers, "Accept": "text/event-stream"})
         try:
             is_stream = response.status == 200 and response.content_type == "text/event-stream"
             yield (response.status if is_stream or response.status != 200 else 405), self._messages(response)
@@ -101,62 +81,62 @@ class HttpClient:
             response.close()
 
     async def delete(self, headers: Mapping[str, str]) -> None:
-        """End a session. Whether the server minds is its own affair."""
-        async with self._http.delete(self._url, headers={**self._headers, **headers}, allow_redirects=False):
-            return
+        """End a session. Whether the server minds is its own affair. Raises `NotSent`, `Broken`."""
+        response = await self._wire.request("DELETE", {**self._headers, **headers})
+        response.close()
 
-    async def close(self) -> None:
-        """Drop every connection."""
+    def close(self) -> None:
+        """Drop every idle connection; those in use go with their requests."""
         for task in self._drains:
             task.cancel()
-        await self._http.close()
+        self._wire.close()
 
-    async def _settled(self, response: aiohttp.ClientResponse, outgoing: Outgoing, deliver: Deliver) -> Answer:
+    async def _settled(self, response: Response, outgoing: Outgoing, deliver: Deliver) -> Answer:
         """Read the answer. Closing the stream cancels the request in the stateless era, so only a cancel closes it."""
         try:
             answer = await self._read(response, outgoing, deliver)
         except BaseException:
             response.close()
             raise
-        self._let_go(response)
+        if not response.finish():
+            task = asyncio.create_task(_drain(response))
+            self._drains.add(task)
+            task.add_done_callback(self._drains.discard)
         return answer
 
-    async def _read(self, response: aiohttp.ClientResponse, outgoing: Outgoing, deliver: Deliver) -> Answer:
-        session_id = response.headers.get("Mcp-Session-Id")
+    async def _read(self, response: Response, outgoing: Outgoing, deliver: Deliver) -> Answer:
         if response.status in (200, 201) and response.content_type == "text/event-stream":
-            return await self._read_stream(response, outgoing, deliver, session_id)
+            return await self._read_stream(response, outgoing, deliver)
         body = await self._body(response)
         if outgoing.id is None and response.status < 300:
-            return Answer("answered", status=response.status, session_id=session_id)
+            return Answer("answered", status=response.status, session_id=_session_id(response))
         message = parse_upstream(body) if response.content_type == "application/json" else None
         if isinstance(message, Message) and message.kind == "response":
-            return _matched(message, outgoing, response, session_id)
+            return _matched(message, outgoing, response)
         return _unusable(response)
 
-    async def _read_stream(
-        self, response: aiohttp.ClientResponse, outgoing: Outgoing, deliver: Deliver, session_id: str | None
-    ) -> Answer:
+    async def _read_stream(self, response: Response, outgoing: Outgoing, deliver: Deliver) -> Answer:
         async for message in self._messages(response):
             if message.kind != "response":
                 await deliver(message)
-            elif message.id == outgoing.id and type(message.id) is type(outgoing.id):
-                return Answer("answered", message, response.status, session_id=session_id)
+            elif _same_id(message.id, outgoing.id):
+                return Answer("answered", message, response.status, session_id=_session_id(response))
         if outgoing.id is None:
-            return Answer("answered", status=response.status, session_id=session_id)
+            return Answer("answered", status=response.status, session_id=_session_id(response))
         return Answer("unknown", status=response.status, failure="the upstream ended the stream before its answer")
 
-    async def _messages(self, response: aiohttp.ClientResponse) -> AsyncIterator[Message]:
+    async def _messages(self, response: Response) -> AsyncIterator[Message]:
         events = EventStream(self.limits.max_message_bytes)
-        async for chunk in response.content.iter_any():
+        async for chunk in response.chunks():
             for event in events.feed(chunk):
                 message = parse_upstream(event.data)
                 if isinstance(message, Refusal):
                     raise UpstreamError(f"the upstream sent an event that is no JSON-RPC message: {message.message}")
                 yield message
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _body(self, response: Response) -> bytes:
         chunks, size = [], 0
-        async for chunk in response.content.iter_any():
+        async for chunk in response.chunks():
             chunks.append(chunk)
             size += len(chunk)
             if size > self.limits.max_message_bytes:
@@ -166,42 +146,41 @@ class HttpClient:
                 )
         return b"".join(chunks)
 
-    def _let_go(self, response: aiohttp.ClientResponse) -> None:
-        """Give the connection back: at once if it is read to its end, else when the server ends the stream soon."""
-        if response.content.at_eof() or response.connection is None:
-            response.release()
-            return
-        task = asyncio.create_task(_drain(response))
-        self._drains.add(task)
-        task.add_done_callback(self._drains.discard)
 
-
-async def _drain(response: aiohttp.ClientResponse) -> None:
+async def _drain(response: Response) -> None:
+    """Read what is left after an answer, usually only the end of the stream, so that the connection can be reused."""
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in response.content.iter_any():
+            async for _ in response.chunks():
                 continue
-    except (aiohttp.ClientError, OSError, TimeoutError):
+    except (Broken, TimeoutError):
         response.close()
     else:
-        response.release()
+        if not response.finish():
+            response.close()
 
 
-def _matched(
-    message: Message, outgoing: Outgoing, response: aiohttp.ClientResponse, session_id: str | None
-) -> Answer:
+def _session_id(response: Response) -> str | None:
+    return response.headers.get("mcp-session-id")
+
+
+def _same_id(one: Id | None, other: Id | None) -> bool:
+    return one == other and type(one) is type(other)
+
+
+def _matched(message: Message, outgoing: Outgoing, response: Response) -> Answer:
     """The response in a JSON body. An error status may come with an error that does not know the request's id."""
-    same = message.id == outgoing.id and type(message.id) is type(outgoing.id)
+    same = _same_id(message.id, outgoing.id)
     if not same and not (response.status >= 400 and "error" in message.body):
         return Answer("unknown", status=response.status, failure="the upstream answered with the id of another request")
     if not same:
         body = {**message.body, "id": outgoing.id}
         message = Message("response", outgoing.id, "", body, serialise(body))
     fate = "refused" if response.status in (401, 404, 429) else "answered"
-    return Answer(fate, message, response.status, None, _retry_after(response), session_id)
+    return Answer(fate, message, response.status, None, _retry_after(response), _session_id(response))
 
 
-def _unusable(response: aiohttp.ClientResponse) -> Answer:
+def _unusable(response: Response) -> Answer:
     status = response.status
     retry_after = _retry_after(response)
     match status:
@@ -226,22 +205,15 @@ def _unusable(response: aiohttp.ClientResponse) -> Answer:
     return Answer(fate, None, status, text, retry_after)
 
 
-def _target(response: aiohttp.ClientResponse) -> str:
-    parts = urlsplit(response.headers.get("Location", ""))
+def _target(response: Response) -> str:
+    parts = urlsplit(response.headers.get("location", ""))
     return f"{parts.scheme}://{parts.hostname}{parts.path}" if parts.hostname else parts.path or "nowhere"
 
 
-def _retry_after(response: aiohttp.ClientResponse) -> int | None:
-    value = response.headers.get("Retry-After", "")
+def _retry_after(response: Response) -> int | None:
+    value = response.headers.get("retry-after", "")
     return int(value) if value.isdigit() and len(value) < 8 else None
 
 
 def _too_slow(outgoing: Outgoing) -> str:
     return f"the upstream did not answer within {outgoing.timeout:g} s ({outgoing.setting})"
-
-
-def _reason(error: Exception) -> str:
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror.lower()
-    return str(cause) or type(cause).__name__

@@ -17,13 +17,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import aiohttp
-
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Json, Message, serialise
 from gateway.upstream import Answer, Deliver
 from gateway.upstream.headers import is_modern, modern_headers
 from gateway.upstream.http import HttpClient, Outgoing
+from gateway.upstream.wire import Broken, NotSent
 
 _LOG = logging.getLogger(__name__)
 _RETRY_SECONDS = (0.1, 30.0)
@@ -123,7 +122,7 @@ class Upstream:
                 await self._end(self._session)
         except TimeoutError:
             _LOG.warning("the upstream did not confirm the end of the session in time")
-        await self._http.close()
+        self._http.close()
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -141,7 +140,7 @@ class Upstream:
             return
         try:
             await self._http.delete(session.headers)
-        except (aiohttp.ClientError, OSError) as error:
+        except (NotSent, Broken) as error:
             _LOG.info("the session could not be ended: %s", type(error).__name__)
 
     async def _again(self, message: Message, body: bytes, stale: Session, refused: Answer) -> Answer:
@@ -208,7 +207,7 @@ class Upstream:
                         wait = _RETRY_SECONDS[0]
                         if message.kind != "response":
                             await self._deliver(message)
-            except (aiohttp.ClientError, OSError, UpstreamError) as error:
+            except (NotSent, Broken, UpstreamError) as error:
                 _LOG.info("the upstream's stream broke (%s): opening it again", type(error).__name__)
             await asyncio.sleep(wait)
             wait = min(2 * wait, _RETRY_SECONDS[1])
