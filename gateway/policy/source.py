@@ -16,6 +16,7 @@ MAX_BYTES = 8 * 1024 * 1024
 
 _NUMBER = re.compile(r"-?[0-9]")
 _WORD = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|(?P<word>NaN|-?Infinity)', re.DOTALL)
+_TRAILING_COMMA = re.compile(r",\s*[\]}]")
 _BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -61,9 +62,7 @@ def _explain(text: str) -> Source | Problem:
     try:
         json.loads(text, parse_int=_zero, parse_float=_zero)
     except json.JSONDecodeError as error:
-        return _at(
-            text, error.pos, f"not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}", _syntax_hint(text, error)
-        )
+        return _syntax(text, error)
     if constant is not None:
         message = f"not valid JSON: `{constant['word']}` is not a number"
         return _at(text, constant.start(), message, "JSON numbers are finite")
@@ -91,13 +90,19 @@ def _at(text: str, offset: int, message: str, hint: str) -> Problem:
     return Problem("", line, offset - text.rfind("\n", 0, offset), message, hint)
 
 
-def _syntax_hint(text: str, error: json.JSONDecodeError) -> str:
-    before = text[: error.pos].rstrip()
-    after = text[error.pos : error.pos + 2]
+def _syntax(text: str, error: json.JSONDecodeError) -> Problem:
+    comma = _TRAILING_COMMA.search(text, max(0, text.rfind(",", 0, error.pos + 1)))
+    if comma is not None and comma.start() <= error.pos <= comma.end():
+        return _at(text, comma.start(), "not valid JSON: a comma before a closing bracket", "take the comma out")
+    words = error.msg.rstrip(": ").removesuffix(" at").removesuffix(" starting")
+    return _at(
+        text, error.pos, f"not valid JSON: {words[:1].lower()}{words[1:]}", _hint(text[error.pos : error.pos + 2])
+    )
+
+
+def _hint(after: str) -> str:
     if after in ("//", "/*") or after.startswith("#"):
         return "JSON has no comments; use `description`"
-    if before.endswith(","):
-        return "no comma stands before a closing bracket, and keys stand in double quotes"
     if after.startswith("'"):
         return "JSON knows double quotes only"
     return "check the brackets, commas and quotes before this place"

@@ -1,0 +1,132 @@
+import pytest
+
+from gateway.jsonrpc import loads
+from gateway.policy import Facts, Policy, ToolCall, load
+from gateway.policy.explanation import ConditionStep, Explanation, Step, explain
+
+TEXT = """{
+  "version": "1",
+  "default": "deny",
+  "hide": ["secret"],
+  "all_tools": { "limits": [{ "counter": "all", "window": "day", "max": 9, "scope": "grant" }] },
+  "tools": {
+    "send": {
+      "validate": { "required_args": true },
+      "require": [{ "conditions": [{ "path": "args.to", "op": "regex", "value": "@example" }] }],
+      "deny_if": [
+        { "conditions": [{ "path": "args.cc", "op": "exists", "value": true }] },
+        { "conditions": [{ "path": "args.n", "op": "gt", "value": 5 }] }
+      ],
+      "rules": [{ "action": "require_approval", "conditions": [{ "path": "args.html", "op": "eq", "value": true }] }],
+      "rate_limit": "5/hour"
+    },
+    "gone": { "action": "deny" },
+    "ask": { "action": "require_approval" }
+  }
+}"""
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return load(TEXT.encode(), name="policy.json")
+
+
+def ask(policy: Policy, arguments: str, *, tool: str = "send", mirrored: bool = True) -> Explanation:
+    value = loads(arguments)
+    assert isinstance(value, dict)
+    return explain(policy, ToolCall(tool, value), Facts(mirrored, ("to",)))
+
+
+def test_every_check_is_listed_in_order_with_its_line_and_value(policy: Policy) -> None:
+    told = ask(policy, '{"to": "x", "n": "6", "html": false}')
+    assert told.steps == (
+        Step("mirrored", "(unknown tool)", None, "true", refuses=False),
+        Step("hide", "(hidden)", None, "false", refuses=False),
+        Step("listed", "/tools/send", 7, "true", refuses=False),
+        Step("validate", "/tools/send/validate/required_args", 8, "true", refuses=False),
+        Step(
+            "require",
+            "/tools/send/require/0",
+            9,
+            "false",
+            refuses=True,
+            decided=True,
+            conditions=(ConditionStep("args.to", "regex", '"@example"', "false"),),
+        ),
+        Step(
+            "deny_if",
+            "/tools/send/deny_if/0",
+            11,
+            "false",
+            refuses=False,
+            conditions=(ConditionStep("args.cc", "exists", "true", "false"),),
+        ),
+        Step(
+            "deny_if",
+            "/tools/send/deny_if/1",
+            12,
+            "unjudgeable",
+            refuses=True,
+            conditions=(ConditionStep("args.n", "gt", "5", "unjudgeable"),),
+        ),
+        Step(
+            "approval",
+            "/tools/send/rules/0",
+            14,
+            "false",
+            refuses=False,
+            conditions=(ConditionStep("args.html", "eq", "true", "false"),),
+        ),
+        Step("limit", "/tools/send/rate_limit", 15, "counted", refuses=False),
+        Step("limit", "/all_tools/limits/0", 5, "counted", refuses=False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "change"),
+    [
+        ("{}", "give `args.to`, which the tool requires (line 8)"),
+        ('{"to": "x"}', 'make `args.to regex "@example"` hold (line 9)'),
+        ('{"to": 5}', 'send `args.to` as a type that `args.to regex "@example"` can judge (line 9)'),
+        ('{"to": "@example", "cc": 1}', "make `args.cc exists true` not hold (line 11)"),
+        ('{"to": "@example", "n": "6"}', "send `args.n` as a type that `args.n gt 5` can judge (line 12)"),
+        (
+            '{"to": "@example", "html": true}',
+            "make `args.html eq true` not hold, or have a person approve (line 14)",
+        ),
+        ('{"to": "@example"}', "nothing has to change: the call is relayed once its limits are reserved"),
+    ],
+)
+def test_a_sentence_says_what_would_change_the_decision(policy: Policy, arguments: str, change: str) -> None:
+    assert ask(policy, arguments).change == change
+
+
+@pytest.mark.parametrize(
+    ("tool", "mirrored", "rule", "change"),
+    [
+        ("send", False, "(unknown tool)", "the upstream would have to announce a tool of exactly this name"),
+        ("secret", True, "(hidden)", "take `secret` out of `hide` (line 4)"),
+        ("other", True, "(default deny)", "name `other` under `tools`, or set `default` to `allow` (line 3)"),
+        ("gone", True, "/tools/gone/action", "take out `/tools/gone/action` (line 17)"),
+        ("ask", True, "/tools/ask/action", "a person has to approve, or `/tools/ask/action` go (line 18)"),
+    ],
+)
+def test_what_refuses_without_conditions_is_explained_too(
+    policy: Policy, tool: str, mirrored: bool, rule: str, change: str
+) -> None:
+    told = ask(policy, "{}", tool=tool, mirrored=mirrored)
+    assert (told.decision.rule, told.change) == (rule, change)
+    assert [step.rule for step in told.steps if step.decided] == [rule]
+
+
+def test_an_absent_argument_is_shown_as_absent(policy: Policy) -> None:
+    steps = {step.rule: step for step in ask(policy, '{"to": "@example", "n": null}').steps}
+    assert steps["/tools/send/deny_if/1"].value == "absent"
+    assert steps["/tools/send/deny_if/1"].conditions[0].value == "absent"
+    assert steps["/tools/send/rules/0"].value == "absent"
+
+
+def test_a_lone_star_is_what_hides() -> None:
+    hidden = load(b'{"version": "1", "default": "allow",\n"hide": ["*"]}', name="p")
+    told = explain(hidden, ToolCall("t", {}), Facts(mirrored=True))
+    assert told.change == "take `*` out of `hide` (line 2)"

@@ -1,0 +1,406 @@
+"""Every mistake of a document, told whole: place, words, hint."""
+
+from decimal import Decimal
+
+import pytest
+
+from gateway.errors import ConfigError
+from gateway.policy import Limit, PolicyError, Problem, load
+
+REMOVE = "remove it: nothing is accepted here that is not enforced"
+SPELL_OUT = "write every name in full; patterns come with a later version"
+
+
+def report(text: str | bytes) -> str:
+    with pytest.raises(PolicyError) as caught:
+        load(text.encode() if isinstance(text, str) else text, name="policy.json")
+    return str(caught.value)
+
+
+def lines(*problems: tuple[str, str]) -> str:
+    return "\n".join(f"policy.json:{message}\n    hint: {hint}" for message, hint in problems)
+
+
+def document(more: str) -> str:
+    return f'{{"version": "1", "default": "deny",\n{more}\n}}'
+
+
+def entry(fields: str) -> str:
+    return document(f'"tools": {{"t": {{\n{fields}}}}}')
+
+
+# --- the text ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "message", "hint"),
+    [
+        (b"", "1:1: the document is empty", 'the shortest policy is `{"version": "1", "default": "deny"}`'),
+        (b" \n", "1:1: the document is empty", 'the shortest policy is `{"version": "1", "default": "deny"}`'),
+        (b'{\n "\xc3\xa9": "\xff"}', "2:8: the document is not valid UTF-8", "save it as UTF-8"),
+        (b"\xff\xfe{\0}\0", "1:1: the document is not valid UTF-8", "save it as UTF-8"),
+        (
+            b'{\n  "version": "1"\n  "default": "deny"\n}',
+            "3:3: not valid JSON: expecting ',' delimiter",
+            "check the brackets, commas and quotes before this place",
+        ),
+        (
+            b'{"version": "1",}',
+            "1:16: not valid JSON: a comma before a closing bracket",
+            "take the comma out",
+        ),
+        (b"[1 , ]", "1:4: not valid JSON: a comma before a closing bracket", "take the comma out"),
+        (
+            b"{1: 2}",
+            "1:2: not valid JSON: expecting property name enclosed in double quotes",
+            "check the brackets, commas and quotes before this place",
+        ),
+        (
+            b'{"a": "x\n"',
+            "1:9: not valid JSON: invalid control character",
+            "check the brackets, commas and quotes before this place",
+        ),
+        (
+            b'{"a": "x}',
+            "1:7: not valid JSON: unterminated string",
+            "check the brackets, commas and quotes before this place",
+        ),
+        (b"// policy\n{}", "1:1: not valid JSON: expecting value", "JSON has no comments; use `description`"),
+        (
+            b"{'version': '1'}",
+            "1:2: not valid JSON: expecting property name enclosed in double quotes",
+            "JSON knows double quotes only",
+        ),
+        (b'{"a": NaN}', "1:7: not valid JSON: `NaN` is not a number", "JSON numbers are finite"),
+        (
+            b'{"a": "NaN", "b": -Infinity}',
+            "1:19: not valid JSON: `-Infinity` is not a number",
+            "JSON numbers are finite",
+        ),
+        (b"[" * 200 + b"]" * 200, "1:129: nested deeper than 128 levels", "no policy needs that"),
+        (b"[]", "1:1: must be an object, not a list", "write `{ \u2026 }`"),
+        (b"null", "1:1: must be an object, not null", "write `{ \u2026 }`"),
+        (b" " * (8 * 1024 * 1024 + 1), "1:1: the document is larger than 8 MiB", "keep data out of the policy"),
+    ],
+)
+def test_a_text_that_is_no_document_is_one_problem(data: bytes, message: str, hint: str) -> None:
+    assert report(data) == lines((message, hint))
+
+
+def test_a_byte_order_mark_is_no_mistake() -> None:
+    assert load(b'\xef\xbb\xbf{"version": "1", "default": "deny"}', name="p").default == "deny"
+
+
+def test_doubled_keys_are_all_reported_with_the_rest() -> None:
+    text = '{"version": "1", "default": "deny",\n "default": "allow", "tools": {"t": {}, "t": {"requires": []}}}'
+    twice = "write it once: which of the two is meant, nobody can tell"
+    assert report(text) == lines(
+        ("2:2: /default: the key `default` stands twice", twice),
+        ("2:41: /tools/t: the key `t` stands twice", twice),
+        ("2:47: /tools/t/requires: unknown key `requires`", "did you mean `require`?"),
+    )
+
+
+def test_a_number_beyond_a_double_and_half_a_character_are_reported_in_place() -> None:
+    condition = '{"path": "args.a", "op": "%s", "value": %s}'
+    text = entry(
+        f'"require": [{{"conditions": [{condition % ("lt", "1e999")}, {condition % ("lt", "1e-99999999999999999999")},'
+        f" {condition % ('eq', chr(34) + chr(92) + 'ud800' + chr(34))}]}}]"
+    )
+    assert [line.split(": ", 2)[2] for line in report(text).splitlines()[::2]] == [
+        "the number is beyond the range of a double",
+        "the number is beyond the range of a double",
+        "half a surrogate pair: the text is not valid Unicode",
+    ]
+
+
+# --- the shape --------------------------------------------------------------------------------------------------------
+
+
+def test_the_report_of_a_document_names_every_mistake_at_once() -> None:
+    text = """{
+  "version": 1,
+  "defualt": "deny",
+  "tools": {
+    "send_email": {
+      "limits": [
+        { "counter": "c", "window": "hourly", "max": 0, "scope": "grant" }
+      ],
+      "require": [{ "conditions": [{ "path": "to", "op": "equals", "value": 1 }] }]
+    }
+  }
+}"""
+    operators = "`eq`, `neq`, `lt`, `lte`, `gt`, `gte`, `in`, `not_in`, `exists`, `regex`, `contains`"
+    assert report(text) == lines(
+        ("1:1: `default` is missing", "required here: `version`, `default`"),
+        ("2:14: /version: must be a string, not a number", "one of `1`"),
+        ("3:3: /defualt: unknown key `defualt`", "did you mean `default`?"),
+        ("7:37: /tools/send_email/limits/0/window: `hourly` is not a window", "one of `minute`, `hour`, `day`"),
+        (
+            "7:54: /tools/send_email/limits/0/max: must be more than 0",
+            "to refuse every call, write `action`: `deny`",
+        ),
+        (
+            "9:46: /tools/send_email/require/0/conditions/0/path: `to` is not the root of a path",
+            "did you mean `args.to`?",
+        ),
+        (
+            "9:58: /tools/send_email/require/0/conditions/0/op: `equals` is not an operator",
+            f"one of {operators}",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "message", "hint"),
+    [
+        ('"default_action": "deny"', "2:1: /default_action: unknown key `default_action`", "did you mean `default`?"),
+        (
+            '"x": 1',
+            "2:1: /x: unknown key `x`",
+            "known here: `$schema`, `version`, `description`, `default`, `hide`, `all_tools`, `tools`",
+        ),
+        ('"mode": "observe"', "2:1: /mode: `mode` is not supported by this version", REMOVE),
+        ('"methods": {}', "2:1: /methods: `methods` is not supported by this version", REMOVE),
+        ('"resources": {}', "2:1: /resources: `resources` is not supported by this version", REMOVE),
+        ('"prompts": {}', "2:1: /prompts: `prompts` is not supported by this version", REMOVE),
+        ('"timezone": "UTC"', "2:1: /timezone: `timezone` is not supported by this version", REMOVE),
+        ('"timezon": "UTC"', "2:1: /timezon: unknown key `timezon`", "did you mean `timezone`?"),
+        ('"hide": "x"', "2:9: /hide: must be a list, not a string", "write `[ \u2026 ]`"),
+        ('"hide": [1]', "2:10: /hide/0: must be a string, not a number", "write it in double quotes"),
+        ('"hide": ["a_*"]', "2:10: /hide/0: the pattern `a_*` is not supported by this version", SPELL_OUT),
+        ('"hide": ["**"]', "2:10: /hide/0: the pattern `**` is not supported by this version", SPELL_OUT),
+        ('"description": 5', "2:16: /description: must be a string, not a number", "write it in double quotes"),
+        ('"description": null', "2:16: /description: must be a string, not null", "write it in double quotes"),
+        ('"tools": []', "2:10: /tools: must be an object, not a list", "write `{ \u2026 }`"),
+        ('"tools": {"t": null}', "2:16: /tools/t: must be an object, not null", "write `{ \u2026 }`"),
+        (
+            '"tools": {"*": {}}',
+            "2:11: /tools/*: the key `*` would open every tool",
+            "for restrictions of every tool use `all_tools`, to open every tool `default`: `allow`",
+        ),
+        (
+            '"tools": {"send_*": {}}',
+            "2:11: /tools/send_*: the pattern `send_*` is not supported by this version",
+            SPELL_OUT,
+        ),
+        (
+            '"all_tools": {"require": []}',
+            "2:15: /all_tools/require: `require` is not supported by this version",
+            REMOVE,
+        ),
+        ('"all_tools": {"limit": []}', "2:15: /all_tools/limit: unknown key `limit`", "did you mean `limits`?"),
+    ],
+)
+def test_a_mistake_at_the_top_level(more: str, message: str, hint: str) -> None:
+    assert report(document(more)) == lines((message, hint))
+
+
+@pytest.mark.parametrize("key", ["mode", "approve_if", "repeat"])
+def test_an_entry_names_what_is_not_supported(key: str) -> None:
+    message = f"3:1: /tools/t/{key}: `{key}` is not supported by this version"
+    assert report(entry(f'"{key}": {{}}')) == lines((message, REMOVE))
+
+
+CONDITION = "/tools/t/require/0/conditions/0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message", "hint"),
+    [
+        (
+            '"action": "block"',
+            "3:11: /tools/t/action: `block` is not an action",
+            "one of `allow`, `deny`, `require_approval`",
+        ),
+        (
+            '"action": null',
+            "3:11: /tools/t/action: must be a string, not null",
+            "one of `allow`, `deny`, `require_approval`",
+        ),
+        (
+            '"validate": {"schema": true}',
+            "3:14: /tools/t/validate/schema: `schema` is not supported by this version",
+            REMOVE,
+        ),
+        (
+            '"validate": {"required_args": 1}',
+            "3:31: /tools/t/validate/required_args: must be a boolean, not a number",
+            "write `true` or `false`",
+        ),
+        (
+            '"rate_limit": "5 per hour"',
+            "3:15: /tools/t/rate_limit: `5 per hour` is not a rate",
+            "write it like `30/hour`; per `second`, `minute`, `hour` or `day`",
+        ),
+        (
+            '"rate_limit": "0/hour"',
+            "3:15: /tools/t/rate_limit: `0/hour` is not a rate",
+            "write it like `30/hour`; per `second`, `minute`, `hour` or `day`",
+        ),
+        (
+            '"rate_limit": 5',
+            "3:15: /tools/t/rate_limit: must be an object, not a number",
+            'write `"30/hour"` or `{ "max": 30, "window": 3600 }`',
+        ),
+        (
+            '"rate_limit": null',
+            "3:15: /tools/t/rate_limit: must be an object, not null",
+            'write `"30/hour"` or `{ "max": 30, "window": 3600 }`',
+        ),
+        (
+            '"rate_limit": {"max": 5}',
+            "3:15: /tools/t/rate_limit: `window` is missing",
+            "required here: `max`, `window`",
+        ),
+        (
+            '"rate_limit": {"max": 5, "window": 0.5}',
+            "3:36: /tools/t/rate_limit/window: must be whole seconds",
+            "1 to 31622400",
+        ),
+        (
+            '"rate_limit": {"max": 5, "window": 1e300}',
+            "3:36: /tools/t/rate_limit/window: must be whole seconds",
+            "1 to 31622400",
+        ),
+        (
+            '"rate_limit": {"max": "5", "window": 60}',
+            "3:23: /tools/t/rate_limit/max: must be a number, not a string",
+            "write digits without quotes",
+        ),
+        (
+            '"rules": [{"when": []}]',
+            "3:12: /tools/t/rules/0/when: unknown key `when`",
+            "known here: `name`, `action`, `reason`, `rate_limit`, `validate`, `conditions`, `on_deny`",
+        ),
+        ('"require": [{}]', "3:13: /tools/t/require/0: `conditions` is missing", "required here: `conditions`"),
+        (
+            '"require": [{"conditions": [{"path": "args.a", "op": "eq"}]}]',
+            f"3:29: {CONDITION}: `value` is missing",
+            "required here: `path`, `op`, `value`",
+        ),
+        (
+            '"require": [{"conditions": [{"path": 5, "op": "eq", "value": 1}]}]',
+            f"3:38: {CONDITION}/path: must be a string, not a number",
+            'paths look like `args.to`, `args.list[0]`, `args.list[*].x` or `args["odd.name"]`',
+        ),
+        (
+            '"require": [{"conditions": [{"path": "session.denials", "op": "gt", "value": 1}]}]',
+            f"3:38: {CONDITION}/path: paths under `session` are not supported by this version",
+            'paths look like `args.to`, `args.list[0]`, `args.list[*].x` or `args["odd.name"]`',
+        ),
+        (
+            '"require": [{"conditions": [{"path": "args.a", "op": "regex", "value": "("}]}]',
+            f"3:72: {CONDITION}/value: `(` is not a pattern: missing ): (",
+            "patterns follow RE2: no look-around, no back-references",
+        ),
+        (
+            '"require": [{"conditions": [{"path": "args.a", "op": "exists", "value": "yes"}]}]',
+            f"3:73: {CONDITION}/value: `value` of `exists` must be a boolean, not a string",
+            "`exists` compares with a boolean",
+        ),
+    ],
+)
+def test_a_mistake_in_an_entry(fields: str, message: str, hint: str) -> None:
+    assert report(entry(fields)) == lines((message, hint))
+
+
+LIMIT = {"counter": '"c"', "window": '"hour"', "max": "5", "scope": '"grant"'}
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "hint"),
+    [
+        (
+            {"window": '"session"'},
+            "/window: the window `session` is not supported by this version",
+            "one of `minute`, `hour`, `day`; `rate_limit` takes seconds",
+        ),
+        (
+            {"window": "60"},
+            "/window: a window of seconds is not supported by this version",
+            "one of `minute`, `hour`, `day`; `rate_limit` takes seconds",
+        ),
+        ({"window": "null"}, "/window: must be a string, not null", "one of `minute`, `hour`, `day`"),
+        (
+            {"scope": '"server"'},
+            "/scope: the scope `server` is not supported by this version",
+            "one of `grant`, `session`",
+        ),
+        ({"scope": '"user"'}, "/scope: `user` is not a scope", "one of `grant`, `session`"),
+        ({"max": "-1"}, "/max: must be more than 0", "to refuse every call, write `action`: `deny`"),
+        ({"max": "true"}, "/max: must be a number, not a boolean", "write digits without quotes"),
+        ({"strategy": '"sliding"'}, "/strategy: `strategy` is not supported by this version", REMOVE),
+        ({"increment_from": '"args.n"'}, "/increment_from: `increment_from` is not supported by this version", REMOVE),
+        ({"per": '"args.to"'}, "/per: `per` is not supported by this version", REMOVE),
+        ({"counter": None}, ": `counter` is missing", "required here: `counter`, `window`, `max`, `scope`"),
+        ({"scope": None}, ": `scope` is missing", "required here: `counter`, `window`, `max`, `scope`"),
+    ],
+)
+def test_a_mistake_in_a_limit(change: dict[str, str | None], message: str, hint: str) -> None:
+    fields = ", ".join(f'"{key}": {value}' for key, value in (LIMIT | change).items() if value is not None)
+    told, told_hint = report(entry(f'"limits": [{{{fields}}}]')).splitlines()
+    assert told.partition("/tools/t/limits/0")[2] == message
+    assert told_hint == f"    hint: {hint}"
+
+
+def test_the_same_counter_twice_is_a_mistake_though_others_stand_beside_it() -> None:
+    limit = '{"counter": "c", "window": "hour", "max": 5, "scope": "grant"}'
+    other = '{"counter": "c", "window": "day", "max": 5, "scope": "grant"}'
+    hint = "give every limit a counter, a window or a scope of its own"
+    assert report(entry(f'"limits": [{limit},\n{other},\n{limit}], "deny": 1')) == lines(
+        ("5:1: /tools/t/limits/2: the counter `c` is the same as that of `/tools/t/limits/0`", hint),
+        ("5:66: /tools/t/deny: unknown key `deny`", "did you mean `deny_if`?"),
+    )
+
+
+def test_the_same_counter_for_two_tools_is_two_counters() -> None:
+    limit = '{"limits": [{"counter": "c", "window": "hour", "max": 5, "scope": "grant"}]}'
+    load(document(f'"tools": {{"a": {limit}, "b": {limit}}}, "all_tools": {limit}').encode(), name="p")
+
+
+def test_what_could_hide_in_a_terminal_is_shown_as_its_escape() -> None:
+    assert report(document('"a\\u001b[2J\\u202e": 1')).startswith(
+        "policy.json:2:1: /a\\x1b[2J\\u202e: unknown key `a\\x1b[2J\\u202e`\n"
+    )
+
+
+def test_the_error_is_one_of_configuration_and_carries_its_problems() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(document('"x": 1').encode(), name="policy.json")
+    assert isinstance(caught.value, PolicyError)
+    (problem,) = caught.value.problems
+    assert (problem.pointer, problem.line, problem.column) == ("/x", 2, 1)
+
+
+# --- what is accepted -------------------------------------------------------------------------------------------------
+
+
+def test_a_document_that_permits_nothing_loads_with_a_warning() -> None:
+    policy = load(b'{"version": "1",\n "default": "deny", "hide": ["x"]}', name="p")
+    assert policy.warnings == (
+        Problem(
+            "/default",
+            2,
+            13,
+            "nothing is permitted: `default` is `deny` and `tools` names nothing",
+            "name the tools that may be called under `tools`, or set `default` to `allow`",
+        ),
+    )
+
+
+@pytest.mark.parametrize("more", ['"tools": {"t": {}}, "hide": ["x"]', '"description": "closed"'])
+def test_other_documents_load_without_a_warning(more: str) -> None:
+    assert load(document(more).encode(), name="p").warnings == ()
+
+
+def test_the_source_and_its_name_are_kept() -> None:
+    policy = load(b'{"version": "1", "default": "allow"}', name="p.json")
+    assert (policy.name, policy.text) == ("p.json", '{"version": "1", "default": "allow"}')
+
+
+def test_a_limit_on_deny_is_part_of_the_limit() -> None:
+    text = entry('"limits": [{"counter": "c", "window": "day", "max": 5, "scope": "session", "on_deny": "Enough."}]')
+    assert load(text.encode(), name="p").entries["t"].limits == (
+        Limit("/tools/t/limits/0", "t", "c", Decimal(5), "day", 86400, "session", "fixed", "Enough."),
+    )
