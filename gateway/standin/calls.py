@@ -45,7 +45,8 @@ class ToolSide:
         if params.name not in self.world.catalogue:
             raise MCPError(INVALID_PARAMS, f"there is no tool `{params.name}`")
         try:
-            return _done(await self._run(context, params))
+            with self.world.calls.one():
+                return _done(await self._run(context, params))
         except ToolFailure as failure:
             return CallToolResult(content=[TextContent(type="text", text=str(failure))], is_error=True)
         except InputNeeded as needed:

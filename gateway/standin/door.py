@@ -103,6 +103,9 @@ def _error(request_id: object, code: int, message: str, data: object) -> Mapping
     return {"jsonrpc": "2.0", "id": request_id, "error": error}
 
 
+_CLOSED = Refusal(503, {"error": "shutting down"})
+
+
 class FrontDoor:
     """The ASGI application that stands in front of the SDK's."""
 
@@ -112,6 +115,7 @@ class FrontDoor:
         self._journal = journal
         self._ended = ended
         self._open: set[anyio.CancelScope] = set()
+        self._shut = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the life of the server."""
@@ -126,7 +130,7 @@ class FrontDoor:
         self._journal.http(scope["method"], path, scope["headers"], body)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         arrival = Arrival(scope["method"], headers, body)
-        refusal = refusal_of(self._options, arrival)
+        refusal = _CLOSED if self._shut else refusal_of(self._options, arrival)
         if refusal is not None:
             await refusal.send(send)
             return
@@ -134,7 +138,11 @@ class FrontDoor:
         if arrival.method == "DELETE":
             self._ended(headers.get("mcp-session-id", ""))
 
-    def close(self) -> None:
+    def shut(self) -> None:
+        """Let nobody in any more."""
+        self._shut = True
+
+    def end_answers(self) -> None:
         """End every answer that is still open; streams end properly, so that no client waits for more."""
         for scope in list(self._open):
             scope.cancel()

@@ -28,6 +28,8 @@ from gateway.standin.world import World, new_world
 Ready = Callable[[str], None]
 START_LIMIT, STOP_LIMIT = 10.0, 10.0
 """Seconds that a stand-in on a thread may take to start and to stop."""
+LAST_ANSWERS = 0.1
+"""Seconds in which a stopped call can still be answered."""
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -115,6 +117,7 @@ class _Server(uvicorn.Server):
     def __init__(self, world: World, ready: Ready) -> None:
         self._door = FrontDoor(build_app(world), world.options, world.journal, world.hub.leave)
         self._options = world.options
+        self._calls = world.calls
         self._ready = ready
         super().__init__(
             uvicorn.Config(
@@ -142,7 +145,11 @@ class _Server(uvicorn.Server):
             self._ready(_url(listening))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._door.close()
+        """Stop the running calls and let their answers out, then end the streams, then everything else."""
+        self._door.shut()
+        self._calls.stop()
+        await asyncio.sleep(LAST_ANSWERS)
+        self._door.end_answers()
         await super().shutdown(sockets)
 
     @contextmanager

@@ -1,8 +1,10 @@
 """Everything one stand-in consists of; the parts of the server share it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import anyio
 from mcp.server import ServerRequestContext
 from starlette.requests import Request
 
@@ -10,6 +12,7 @@ from gateway.clock import Clock
 from gateway.standin.catalogue import Catalogue
 from gateway.standin.hub import Hub
 from gateway.standin.identity import Identity
+from gateway.standin.identity.failure import ToolFailure
 from gateway.standin.journal import Journal
 from gateway.standin.options import StandinOptions
 
@@ -17,6 +20,30 @@ INBOX = "keyid://inbox/unread"
 
 Context = ServerRequestContext[dict[str, object], Request]
 """What the SDK hands to a request handler."""
+
+
+class RunningCalls:
+    """The calls that are running, so that they can be stopped when the stand-in stops."""
+
+    def __init__(self) -> None:
+        self._scopes: set[anyio.CancelScope] = set()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A call runs inside; `ToolFailure` if it was stopped."""
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            try:
+                yield
+            finally:
+                self._scopes.discard(scope)
+        if scope.cancelled_caught:
+            raise ToolFailure("the stand-in was stopped")
+
+    def stop(self) -> None:
+        """Stop them all."""
+        for scope in list(self._scopes):
+            scope.cancel()
 
 
 @dataclass(slots=True)
@@ -28,6 +55,7 @@ class World:
     journal: Journal
     catalogue: Catalogue = field(default_factory=Catalogue)
     hub: Hub = field(default_factory=Hub)
+    calls: RunningCalls = field(default_factory=RunningCalls)
     _announced: int = 1
 
     async def settle(self) -> None:

@@ -9,7 +9,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 
 from gateway.standin import Standin, StandinOptions
-from gateway.standin.catalogue import load
+from gateway.standin.catalogue import Catalogue, load
 from gateway.standin.tools import TOOLS
 
 HOUR = "2027-01-01T00:00:00Z"
@@ -111,6 +111,11 @@ async def test_every_tool_answers_as_its_output_schema_says(either: Standin, era
             assert json.loads(block.text) == result.structured_content
     ran = [entry["name"] for entry in either.journal if entry.get("event") == "tool"]
     assert ran == list(MINIMAL)
+
+
+async def test_tools_come_over_the_wire_as_they_are_defined(either: Standin, era: str) -> None:
+    async with Client(either.url, mode=era) as client:
+        assert (await client.list_tools()).tools == Catalogue().tools()
 
 
 async def test_a_sign_up_from_start_to_end(either: Standin, era: str) -> None:

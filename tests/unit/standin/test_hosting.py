@@ -7,13 +7,15 @@ import socket
 import stat
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 from mcp import Client
+from mcp_types import CallToolResult, TextContent
 
 from gateway.clock import Clock, SystemClock
 from gateway.errors import UsageError
@@ -68,13 +70,28 @@ def test_a_signal_ends_it_cleanly_with_a_stream_open(tmp_path: Path, number: sig
     assert stat.S_IMODE(journal.stat().st_mode) == 0o600
 
 
-async def test_leaving_the_block_ends_calls_and_streams(capfd: pytest.CaptureFixture[str]) -> None:
-    with Standin(clock=SystemClock()) as standin:
-        async with Client(standin.url, mode="legacy") as client, anyio.create_task_group() as tasks:
-            tasks.start_soon(client.call_tool, "standin_write_3", {"seconds": 300})
+@pytest.mark.parametrize("json_response", [False, True])
+async def test_a_running_call_is_answered_when_the_stand_in_stops(
+    capfd: pytest.CaptureFixture[str], era: str, json_response: bool
+) -> None:
+    answers: list[CallToolResult] = []
+
+    async def call(client: Client) -> None:
+        answers.append(await client.call_tool("standin_write_3", {"seconds": 300}))
+
+    with ExitStack() as stack:
+        standin = stack.enter_context(Standin(StandinOptions(json_response=json_response), clock=SystemClock()))
+        async with Client(standin.url, mode=era) as client, anyio.create_task_group() as tasks:
+            tasks.start_soon(call, client)
             await anyio.to_thread.run_sync(standin.wait_for, lambda entry: entry.get("event") == "tool", BOUND)
-            tasks.cancel_scope.cancel()
-    assert capfd.readouterr().err == ""
+            await anyio.to_thread.run_sync(stack.close)
+    (answer,) = answers
+    (block,) = answer.content
+    assert answer.is_error
+    assert isinstance(block, TextContent)
+    assert block.text == "the stand-in was stopped"
+    assert standin.journal[-1]["event"] == "cancelled"
+    assert "shutdown" not in capfd.readouterr().err
     with socket.socket() as probe:
         host, port = standin.url.split("/")[2].split(":")
         assert probe.connect_ex((host, int(port))) != 0
