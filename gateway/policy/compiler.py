@@ -7,6 +7,7 @@ predicate. The order of an entry is by kind of check; within a kind the entry's 
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from types import MappingProxyType
 from typing import cast
 
 from gateway.jsonrpc import Json, serialise
@@ -32,9 +33,9 @@ def compile_document(document: shapes.Document, source: Source, *, name: str, wa
         default_allows=document.default == "allow",
         text=source.text,
         warnings=warnings,
-        hide=hide,
+        hide=MappingProxyType(hide),
         hide_all=hide.get("*"),
-        entries={key: _entry(key, entry) for key, entry in document.tools.items()},
+        entries=MappingProxyType({key: _entry(key, entry) for key, entry in document.tools.items()}),
         patterns=(),
         all_tools=Entry(
             "all_tools", "/all_tools", limits=tuple(_limits("all_tools", "/all_tools", document.all_tools))

@@ -48,7 +48,7 @@ def test_a_lone_star_hides_all() -> None:
 
 def test_hide_is_exact_about_names() -> None:
     judged = policy(default="allow", more=', "hide": ["t"]')
-    assert [visible(judged, name) for name in ("T", "t ", "ｔ", "t\u200b")] == [True] * 4
+    assert [visible(judged, name) for name in ("T", "t ", "\uff54", "t\u200b")] == [True] * 4
 
 
 def test_default_deny_refuses_what_no_key_names() -> None:
@@ -56,7 +56,7 @@ def test_default_deny_refuses_what_no_key_names() -> None:
     assert decision == Decision("deny", "(default deny)", "default", 'Tool "t" is not permitted by policy')
 
 
-@pytest.mark.parametrize("name", ["T", "t ", " t", "ｔ", "t\u200b", "tt", "", "t\0", "те"])
+@pytest.mark.parametrize("name", ["T", "t ", " t", "\uff54", "t\u200b", "tt", "", "t\0", "те"])
 def test_a_name_that_is_not_equal_is_not_listed(name: str) -> None:  # B13
     assert ask(policy('{"t": {}}'), tool=name).rule == "(default deny)"
 
@@ -345,7 +345,8 @@ LIMIT = '{"counter": "%s", "window": "hour", "max": 5, "scope": "grant"}'
 
 
 def test_limits_come_along_the_tools_before_those_of_all_tools() -> None:
-    entry = f'{{"limits": [{LIMIT % "a"}], "rate_limit": "30/hour", "rules": [{{"rate_limit": {{"max": 2, "window": 60}}}}]}}'
+    rule = '{"rate_limit": {"max": 2, "window": 60}}'
+    entry = f'{{"limits": [{LIMIT % "a"}], "rate_limit": "30/hour", "rules": [{rule}]}}'
     judged = policy(f'{{"t": {entry}}}', more=f', "all_tools": {{"limits": [{LIMIT % "b"}]}}')
     assert [limit.rule for limit in ask(judged).limits] == [
         "/tools/t/limits/0",

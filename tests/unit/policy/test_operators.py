@@ -11,7 +11,7 @@ SUBJECTS: tuple[Found, ...] = (ABSENT, UNJUDGEABLE, None, True, 5, "5", ["5"], {
 """One of every JSON type, and what is no value; the columns of the table."""
 
 TABLE = [
-    # op, operand, absent, unjudgeable, null, true, 5, "5", ["5"], {"5": 5}
+    # the operator, its operand, and a mark for every subject above
     ("eq", "5", "f?f?t???"),
     ("eq", '"5"', "f?f??t??"),
     ("eq", "true", "f?ft????"),
