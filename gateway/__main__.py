@@ -5,11 +5,15 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code. No arguments and standard input not a terminal: `run`."""
+    """Run one command; the exit code. No arguments and standard input not a terminal: `run`.
+
+    A person who types `run` at a terminal is served by `cli`, which says what it waits for.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words and not sys.stdin.isatty():
+    typed = sys.stdin is not None and sys.stdin.isatty()
+    if not words and not typed:
         words = ["run"]
-    if words[:1] == ["run"]:
+    if words[:1] == ["run"] and not typed:
         from gateway.settings import parse_flags
 
         flags = parse_flags(words[1:])

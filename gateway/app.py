@@ -1,9 +1,9 @@
 """Composition root of `run`: the only module that names implementations.
 
 The order of the start is the order of what a client waits for. Its first message, `initialize`, needs the upstream and
-nothing else, so only the HTTP client is imported before it is sent on; the policy (pydantic, RE2) and the state file are
-opened once that answer is on its way to the client, or when the first message needs them, whichever is first. Nothing is
-judged before the policy is loaded. Nothing of the MCP SDK is imported at all.
+nothing else, so the policy (pydantic, RE2) is loaded and the state file opened once that answer is on its way to the
+client, or when the first message needs them, whichever is first. Nothing is judged before the policy is loaded. Nothing
+of the MCP SDK is imported at all.
 
 The end: standard input closed, SIGTERM, SIGINT. What is in flight may finish for a moment (not after a signal), then it
 is cancelled and settled; the upstream's session is ended; the exit code is 0. All within two seconds, after which SDK
@@ -156,7 +156,7 @@ class Gateway:
             await self._relay.take(line)
 
     async def _warm_up(self) -> None:
-        """Load the policy and open the state as soon as the client has its first answer; then follow the policy file."""
+        """Load the policy and open the state once the client has its first answer; then follow the policy file."""
         try:
             async with asyncio.timeout(_WARM_UP_SECONDS):
                 await self._relay.answered.wait()

@@ -1,8 +1,8 @@
 """What the upstream announced: the mirrored tools, as the newest `tools/list` gave them.
 
-Pages are taken as they pass to the client, and as the gateway fetches them itself. A walk that began without a cursor and
-reached its last page replaces the whole list; until then its pages only add and update, so that no tool is forgotten
-because a client stopped in the middle. Nothing here is trusted: a definition says what the upstream claims.
+Pages are taken as they pass to the client, and as the gateway fetches them itself. A walk that began without a cursor
+and reached its last page replaces the whole list; until then its pages only add and update, so that no tool is
+forgotten because a client stopped in the middle. Nothing here is trusted: a definition says what the upstream claims.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ class Catalogue:
     def page(self, cursor: str | None, result: Mapping[str, Json]) -> None:
         """Take one page of `tools/list`: the cursor it was asked with (None: the first), and its result."""
         listed = result.get("tools")
-        found = {
+        found: dict[str, Definition] = {
             str(tool["name"]): tool
             for tool in (listed if isinstance(listed, list) else ())
             if isinstance(tool, dict) and isinstance(tool.get("name"), str)

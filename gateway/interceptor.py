@@ -117,7 +117,10 @@ class Interceptor:
             revision = policy.revision if not isinstance(policy, NoPolicy) else ""
             admitted = await self._admit(case, decision, revision)
         except StateError as error:
-            _LOG.error("call refused: %s", error)
+            _LOG.error("call refused, because it could not be recorded: %s", error)
+            return replies.denial(request, refuse_state(), case.id)
+        except Exception:  # noqa: BLE001  # one of the two places that may: a fault of ours refuses
+            _LOG.exception("call refused, because judging it failed")
             return replies.denial(request, refuse_state(), case.id)
         if isinstance(admitted, Decision):
             return replies.denial(request, admitted, case.id)
@@ -148,7 +151,7 @@ class Interceptor:
                 return decision
             reserved = tx.counters.reserve(charges, case.at)
             if isinstance(reserved, Exhausted):
-                refusal = refuse_limit(reserved.charge.limit, reserved.retry_after_seconds)
+                refusal = refuse_limit(reserved.charge.limit, reserved.retry_after_seconds or 1)
                 tx.audit.append(self._record(state, case, refusal, revision, "refused"))
                 return refusal
             tx.audit.append(self._record(state, case, decision, revision, "decided"))
@@ -176,8 +179,7 @@ class Interceptor:
             answer = Answer("unknown", failure="cancelled")
             await asyncio.shield(self._settle(case, decision, revision, reservation, answer))
             raise
-        except Exception:
-            # one of the two places that may catch everything: a fault of ours must not leave a call unsettled
+        except Exception:  # noqa: BLE001  # as above: a fault of ours must not leave a call unsettled
             _LOG.exception("relaying failed")
             answer = Answer("unknown", failure="internal error of the gateway while relaying: see its log")
         await asyncio.shield(self._settle(case, decision, revision, reservation, answer))
@@ -198,9 +200,7 @@ class Interceptor:
                 tx.counters.release(reservation, now)
             record = self._record(state, case, decision, revision, "settled")
             outcome = replies.outcome(answer)
-            tx.audit.append(
-                replace(record, at=now, outcome=outcome, upstream_status=answer.status, latency_ms=latency)
-            )
+            tx.audit.append(replace(record, at=now, outcome=outcome, upstream_status=answer.status, latency_ms=latency))
 
         try:
             await state.atomically(work)
@@ -235,5 +235,5 @@ def _without_channel(decision: Decision) -> Decision:
     """Until a person can be asked, a call that needs approval is refused, and the refusal says so."""
     if decision.effect != "approve":
         return decision
-    text = "this version of the gateway cannot ask a person yet, so the call is refused; the owner of the policy can change the rule"
+    text = "this version of the gateway cannot ask a person yet, so it refuses; the owner of the policy can change that"
     return replace(decision, message=f"{decision.message} ({text})", limits=())

@@ -14,15 +14,16 @@ Refusals are values (`Refusal`), with the error codes of JSON-RPC 2.0, section 5
 """
 
 import json
+import math
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import Literal, NoReturn, Self, TypeAlias, cast
+from typing import Literal, NoReturn, Self, TypeAlias, TypeGuard, cast
 
-Json: TypeAlias = "None | bool | int | Decimal | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 Id: TypeAlias = str | int
 Kind: TypeAlias = Literal["request", "notification", "response"]
 
@@ -155,7 +156,9 @@ def _fraction(text: str) -> Number:
 
 
 def _check_magnitude(text: str) -> None:
-    if len(text) > 2 * _DOUBLE_DIGITS or float(text) in (float("inf"), float("-inf")):
+    if len(text) > 2 * _DOUBLE_DIGITS:
+        raise _Malformed(PARSE_ERROR, f"a number has more than {2 * _DOUBLE_DIGITS} characters")
+    if math.isinf(float(text)):
         raise _Malformed(PARSE_ERROR, "a number is beyond the range of a double")
 
 
@@ -206,13 +209,13 @@ _UNICODE = json.JSONEncoder(
 _ASCII = json.JSONEncoder(
     ensure_ascii=True, separators=(",", ":"), default=_unknown, check_circular=False, allow_nan=False
 )
-_WORDS: Mapping[bool | None, str] = {None: "null", True: "true", False: "false"}
+_WORDS: Mapping[bool | None, str] = {True: "true", False: "false", None: "null"}
 
 
-def _pieces(value: object, quote: "type[str] | object") -> Iterator[str]:
+def _pieces(value: object, quote: Callable[[str], str]) -> Iterator[str]:
     match value:
         case str():
-            yield quote(value)  # type: ignore[operator]  # the stub of the C function has no signature
+            yield quote(value)
         case None | bool():
             yield _WORDS[value]
         case Number():
@@ -229,7 +232,7 @@ def _pieces(value: object, quote: "type[str] | object") -> Iterator[str]:
             _unknown(value)
 
 
-def _member(key: str, value: object, quote: "type[str] | object") -> Iterator[str]:
+def _member(key: str, value: object, quote: Callable[[str], str]) -> Iterator[str]:
     yield from _pieces(key, quote)
     yield ":"
     yield from _pieces(value, quote)
@@ -271,15 +274,14 @@ def _classify(body: dict[str, Json], raw: bytes) -> Message | Refusal:
     if fault is not None:
         return Refusal(INVALID_REQUEST, fault, known)
     method = body.get("method")
-    if method is None:
+    if not isinstance(method, str):  # the envelope was checked: there is none
         return Message("response", known, "", body, raw)
-    assert isinstance(method, str)
     kind: Kind = "request" if "id" in body else "notification"
     message = Message(kind, known, method, body, raw)
     return _call_fault(message) or message if method == "tools/call" else message
 
 
-def is_id(value: object) -> "bool":
+def is_id(value: object) -> TypeGuard[Id]:
     """Whether a value may be a request id: a string or an integer (MCP; JSON-RPC's null and fractions are not)."""
     return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
 
@@ -377,7 +379,7 @@ def parse_upstream(data: bytes) -> Message | Refusal:
     verbatim = not doubled and b"\n" not in data and b"\r" not in data and not data.startswith(b"\xef\xbb\xbf")
     raw = data if verbatim else serialise(body)
     identifier = body.get("id")
-    known = cast(Id, identifier) if is_id(identifier) else None
+    known = identifier if is_id(identifier) else None
     method = body.get("method")
     if isinstance(method, str):
         return Message("request" if "id" in body else "notification", known, method, body, raw)

@@ -36,7 +36,7 @@ class Mirror:
 
     def _wanted(self, tool: str) -> bool:
         catalogue = self.catalogue
-        if not catalogue.complete and not len(catalogue) or catalogue.stale:
+        if catalogue.stale or (not catalogue.complete and not catalogue):
             return True
         recently = self._clock.monotonic() - self._fetched_at < _MISS_SECONDS
         return tool not in catalogue and not recently

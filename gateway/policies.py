@@ -11,7 +11,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,7 @@ class NoPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the policy comes from: a file, or (None) the built-in pack; `blocked` says why there is no policy at all."""
+    """Where the policy comes from: a file, or (None) the built-in pack. `blocked` says why there is none at all."""
 
     file: Path | None
     blocked: str | None = None
@@ -90,7 +89,7 @@ def load_source(source: Source, builtin: Callable[[], Policy]) -> Policy:
 
 
 class Policies:
-    """The policy in force. `changed(old, new)` hears of a replacement, `rejected(report)` of an edit that was not taken."""
+    """The policy in force. `changed(old, new)` hears of a replacement, `rejected(report)` of an edit not taken."""
 
     def __init__(
         self,
@@ -116,12 +115,11 @@ class Policies:
 
     async def current(self) -> Policy | NoPolicy:
         """The policy in force, loaded if it never was."""
-        if self._current is None:
-            async with self._loading:
-                if self._current is None:
-                    await self._first()
-        assert self._current is not None
-        return self._current
+        return self._current or await self._load_once()
+
+    async def _load_once(self) -> Policy | NoPolicy:
+        async with self._loading:
+            return self._current or await self._first()
 
     async def watch(self) -> None:
         """Follow the file for ever."""
@@ -137,41 +135,50 @@ class Policies:
                 self._stamp = stamp
                 await self._again(source)
 
-    async def _first(self) -> None:
+    async def _first(self) -> Policy | NoPolicy:
         self._source = await self._choose()
         self._stamp = _stamp(self._source.file)
         try:
-            self._current = await asyncio.to_thread(load_source, self._source, self._builtin)
+            policy = await asyncio.to_thread(load_source, self._source, self._builtin)
         except ConfigError as error:
             _LOG.error("no policy is in force, every call is refused: %s", error)
             self._current = NoPolicy(_one_line(error))
-        else:
-            _LOG.info("policy in force: %s (revision %s)", self._current.name, self._current.revision)
-            for warning in self._current.warnings:
-                _LOG.warning("%s", warning)
+            return self._current
+        self._announce(policy)
+        self._current = policy
+        return policy
 
     async def _again(self, source: Source) -> None:
+        old = await self.current()
         try:
             new = await asyncio.to_thread(load_source, Source(source.file), self._builtin)
         except ConfigError as error:
-            if isinstance(self._current, NoPolicy):
+            if isinstance(old, NoPolicy):
                 self._current = NoPolicy(_one_line(error))
-            _LOG.error("the edited policy is not taken, the last good one stays in force: %s", error)
-            self._rejected(_one_line(error))
+            _LOG.error("the edited policy is not taken, %s: %s", _what_stays(old), error)
+            self._rejected(f"the edited policy is not taken, {_what_stays(old)}: {_one_line(error)}")
             return
         self._source = Source(source.file)
-        old, self._current = self._current, new
-        assert old is not None
+        self._current = new
         if isinstance(old, NoPolicy) or old.revision != new.revision:
-            _LOG.info("policy in force: %s (revision %s)", new.name, new.revision)
+            self._announce(new)
             self._changed(old, new)
+
+    def _announce(self, policy: Policy) -> None:
+        _LOG.info("policy in force: %s (revision %s)", policy.name, policy.revision)
+        for warning in policy.warnings:
+            _LOG.warning("%s", warning.report(policy.name))
+
+
+def _what_stays(policy: Policy | NoPolicy) -> str:
+    return "every call is still refused" if isinstance(policy, NoPolicy) else "the last good one stays in force"
 
 
 def _stamp(file: Path | None) -> _Stamp | None:
     if file is None:
         return None
     try:
-        found = os.stat(file)
+        found = file.stat()
     except OSError:
         return (0, 0, 0, 0)
     return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)

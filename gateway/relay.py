@@ -4,8 +4,9 @@ A message is recognised **by its method**, never by its shape:
 
 | from the client | what happens |
 |---|---|
-| `tools/call`; `resources/*`, `prompts/get`, `completion/complete`; request methods nobody here knows | judged (`Interceptor`) |
-| `initialize`, `ping`, `server/discover`, `logging/setLevel`, the lists, `subscriptions/listen` | housekeeping: passes; lists are filtered on their way back |
+| `tools/call`; `resources/*`, `prompts/get`, `completion/complete`; unknown methods | judged (`Interceptor`) |
+| `initialize`, `ping`, `server/discover`, `logging/setLevel`, `subscriptions/listen` | housekeeping: passes |
+| the lists | housekeeping: pass, and are filtered on their way back |
 | `tasks/*` | passes for a task that a judged call created, else as a task that does not exist |
 | `notifications/*` | passes; `notifications/cancelled` also ends the request here |
 | a response | passes if the upstream asked, is dropped otherwise |
@@ -17,13 +18,14 @@ request. Messages of the upstream's own accord pass as they came.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final
 
 from gateway import replies
 from gateway.filters import filtered, visibility_changed, without_denied_subscriptions
 from gateway.interceptor import Client, Interceptor
 from gateway.jsonrpc import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -57,14 +59,21 @@ _HANDSHAKE: Final = frozenset({"initialize", "notifications/initialized"})
 _MAX_TASKS: Final = 10_000
 _CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 
-Send = Callable[[bytes], Awaitable[None]]
+Send = Callable[[bytes], Coroutine[Any, Any, None]]
 
 
 class Relay:
     """Carries the messages of one client and one upstream."""
 
     def __init__(
-        self, send: Send, upstream: Upstream, mirror: Mirror, interceptor: Interceptor, policies: Policies, *, max_depth: int
+        self,
+        send: Send,
+        upstream: Upstream,
+        mirror: Mirror,
+        interceptor: Interceptor,
+        policies: Policies,
+        *,
+        max_depth: int,
     ) -> None:
         self._send = send
         self._upstream = upstream
@@ -95,8 +104,8 @@ class Relay:
         if isinstance(message, Refusal):
             _LOG.warning("a message of the client was refused: %s", message.message)
             await self._send(replies.error(message.id, message.code, message.message))
-        elif message.kind == "request":
-            await self._take_request(message)
+        elif message.kind == "request" and message.id is not None:
+            await self._take_request(message, message.id)
         elif message.kind == "notification":
             self._take_notification(message)
         elif message.id in self._asked:
@@ -115,16 +124,14 @@ class Relay:
         if tasks:
             await asyncio.wait(tasks, timeout=0.5)
 
-    async def _take_request(self, message: Message) -> None:
-        identifier = message.id
-        assert identifier is not None
+    async def _take_request(self, message: Message, identifier: Id) -> None:
         if identifier in self._running:
             text = "a request with this `id` is still in flight"
             await self._send(replies.error(identifier, INVALID_REQUEST, text))
             return
         task = self._start(self._answer(message, self._handshake))
         self._running[identifier] = task
-        task.add_done_callback(lambda _: self._running.pop(identifier, None))
+        task.add_done_callback(lambda _: self._ended(message, identifier, task))
         if message.method in _HANDSHAKE:
             self._handshake = task
 
@@ -139,9 +146,17 @@ class Relay:
         else:
             _LOG.warning("a message without an id that is no notification was dropped")
 
-    def _start(self, work: "Awaitable[None]") -> asyncio.Task[None]:
-        task = asyncio.ensure_future(work)
-        assert isinstance(task, asyncio.Task)
+    def _ended(self, message: Message, identifier: Id, task: asyncio.Task[None]) -> None:
+        """A request is over. One that ended by a fault of ours is answered all the same: no client waits for ever."""
+        self._running.pop(identifier, None)
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            _LOG.error("%s failed inside the gateway", message.method, exc_info=fault)
+            text = "internal error of the gateway: see its log"
+            self._start(self._send(replies.error(identifier, INTERNAL_ERROR, text)))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._others.add(task)
         task.add_done_callback(self._others.discard)
         return task
@@ -187,18 +202,15 @@ class Relay:
         if message.method == "initialize":
             self._logging = _declares_logging(answer)
         if message.method in LISTS:
-            return await self._list(message, answer)
+            return await self._list(message, answer.response)
         return replies.relayed(answer.response)
 
-    async def _list(self, message: Message, answer: Answer) -> bytes:
-        assert answer.response is not None
-        if answer.result is None:
-            return answer.response.raw
-        if message.method == "tools/list":
+    async def _list(self, message: Message, response: Message) -> bytes:
+        result = response.body.get("result")
+        if message.method == "tools/list" and isinstance(result, dict):
             cursor = message.params.get("cursor")
-            self._mirror.catalogue.page(cursor if isinstance(cursor, str) else None, answer.result)
-        policy = await self._policies.current()
-        return filtered(message, answer.response, policy, self._tasks)
+            self._mirror.catalogue.page(cursor if isinstance(cursor, str) else None, result)
+        return filtered(message, response, await self._policies.current(), self._tasks)
 
     async def _task(self, message: Message) -> bytes:
         if message.params.get("taskId") not in self._tasks:
@@ -256,9 +268,8 @@ class Relay:
     def policy_rejected(self, report: str) -> None:
         """Tell a client that takes logging that an edit was not taken."""
         if self._logging:
-            text = f"the edited policy is not taken, the last good one stays in force: {report}"
             self._start(
-                self._say("notifications/message", {"level": "error", "logger": "keyid-gateway", "data": text})
+                self._say("notifications/message", {"level": "error", "logger": "keyid-gateway", "data": report})
             )
 
     async def _say(self, method: str, params: Mapping[str, Json]) -> None:

@@ -43,9 +43,7 @@ def denial(request: Message, decision: Decision, decision_id: str) -> bytes:
     meta: dict[str, Json] = {f"{OWN_META}decision": said}
     if request.method != "tools/call":
         known = request.method.startswith(_JUDGED_BY_SECTION)
-        return error(
-            request.id, DENIED if known else METHOD_NOT_FOUND, f"Denied by policy: {decision.message}", meta
-        )
+        return error(request.id, DENIED if known else METHOD_NOT_FOUND, f"Denied by policy: {decision.message}", meta)
     mark = "APPROVAL REQUIRED" if decision.effect == "approve" else "POLICY DENIED"
     value: dict[str, Json] = {
         "content": [{"type": "text", "text": f"[{mark}] {decision.message}"}],

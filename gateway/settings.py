@@ -1,9 +1,9 @@
 """Settings: flag > `KEYID_GATEWAY_*` > settings file > default, each from one table.
 
-`OPTIONS` is the only description of a setting: its flag, its environment variable and its key in the settings file derive
-from its name; the help of `run`, the reference in the README and the reading below derive from the table. A name that
-nobody knows, in the file or in the environment, is an error: a setting that is accepted and not in force would be worse
-than none.
+`OPTIONS` is the only description of a setting: its flag, its environment variable and its key in the settings file
+derive from its name; the help of `run`, the reference in the README and the reading below derive from the table. A name
+that nobody knows, in the file or in the environment, is an error: a setting that is accepted and not in force would be
+worse than none.
 
 Header values may be secrets. They are read here, from where the settings say, and are never part of any text.
 """
@@ -11,7 +11,7 @@ Header values may be secrets. They are read here, from where the settings say, a
 import getpass
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -65,7 +65,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting. `read` turns the text of a flag or a variable into its value, or raises `ValueError` saying why not."""
+    """One setting. `read` turns the text of a flag or a variable into its value, or raises `ValueError` with why."""
 
     name: str
     metavar: str
@@ -178,13 +178,13 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("grant", "NAME", "the identity whose limits are counted and whose calls are recorded", _grant,
            lambda _: _user(), shown_default="the user of this operating system"),
     Option("state", "FILE", "the state file: counters and audit log, shared by all gateways of a user", _path,
-           lambda _: Path(platformdirs.user_state_dir(APP)) / "state.db", shown_default="state.db in the state folder"),
+           lambda _: Path(platformdirs.user_state_dir(APP)) / "state.db", shown_default="in the state folder"),
     Option("header", "'NAME: VALUE'", "a header for the upstream; `env:VARIABLE` and `file:PATH` read the value",
            _header, lambda _: (), repeatable=True, shown_default="none"),
     Option("log_level", "LEVEL", "how much is logged: " + ", ".join(LEVELS), _level, lambda _: "info",
            shown_default="info"),
     Option("log_file", "FILE", "the rotating log file, beside standard error", _path,
-           lambda _: Path(platformdirs.user_log_dir(APP)) / "gateway.log", shown_default="gateway.log in the log folder"),
+           lambda _: Path(platformdirs.user_log_dir(APP)) / "gateway.log", shown_default="in the log folder"),
     Option("connect_timeout", "SECONDS", "how long connecting to the upstream may take", _seconds, lambda _: 10.0,
            shown_default="10"),
     Option("request_timeout", "SECONDS", "how long the upstream may take to answer anything but a call", _seconds,
@@ -233,7 +233,6 @@ def load(flags: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> 
             values[option.name] = _value(option, from_file[option.name], ConfigError, f"settings.toml: {option.name}")
         else:
             values[option.name] = option.default(config_dir)
-    assert {item.name for item in fields(Settings)} == set(values)
     return Settings(**values)  # type: ignore[arg-type]  # the table above is the only writer, each value by its own reader
 
 

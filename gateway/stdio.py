@@ -1,12 +1,12 @@
-"""The client's side: lines in, lines out, and nothing else on standard output, ever.
+r"""The client's side: lines in, lines out, and nothing else on standard output, ever.
 
 `claim` takes the process's standard output for the protocol and points file descriptor 1 (and `sys.stdout`) at standard
 error, so that a stray `print`, of ours or of a library, cannot break the protocol.
 
 Two threads do the blocking reads and writes, because that works for pipes, sockets, files and terminals on every
-platform; both hand over batches. A line ends with a line feed only: `\\r`, U+2028 and NUL are content, which the parser
-then judges. Memory is bounded in both directions: a line over the limit is dropped as it comes in (its place is taken by
-`TOO_LONG`), reading pauses while too much waits to be handled, and `send` waits while the client does not read.
+platform; both hand over batches. A line ends with a line feed only: `\r`, U+2028 and NUL are content, which the parser
+then judges. Memory is bounded in both directions: a line over the limit is dropped as it comes in (`TOO_LONG` takes its
+place), reading pauses while too much waits to be handled, and `send` waits while the client does not read.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
 _CHUNK: Final = 2**18
@@ -27,7 +28,7 @@ def claim() -> tuple[int, int]:
     """The file descriptors of the protocol (in, out). From here on, printing goes to standard error."""
     source, sink = os.dup(0), os.dup(1)
     os.dup2(2, 1)
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     sys.stdout = sys.stderr
     return source, sink
@@ -108,12 +109,12 @@ class Stdio:
             self._drained.clear()
             await self._drained.wait()
 
-    async def close(self, timeout: float) -> None:
-        """Write what is left, for at most `timeout` seconds."""
+    async def close(self, patience: float) -> None:
+        """Write what is left, for at most `patience` seconds."""
         with self._waiting:
             self._closing = True
             self._waiting.notify()
-        await asyncio.to_thread(self._writer.join, timeout)
+        await asyncio.to_thread(self._writer.join, patience)
 
     def _read(self) -> None:
         while True:

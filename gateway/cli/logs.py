@@ -31,6 +31,17 @@ def start(level: str, file: Path | None) -> None:
             root.warning("the log file `%s` cannot be written: %s", file, (error.strerror or str(error)).lower())
 
 
+def keep(file: Path, text: str) -> bool:
+    """Add `text` to the log file without starting to log; whether that was possible."""
+    try:
+        handler = _file(file)
+    except OSError:
+        return False
+    handler.emit(logging.LogRecord(__name__, logging.ERROR, __file__, 0, text, None, None))
+    handler.close()
+    return True
+
+
 def _file(path: Path) -> RotatingFileHandler:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))

@@ -15,7 +15,7 @@ def start(flags: Mapping[str, Sequence[str]]) -> int:
     try:
         settings = load(flags, os.environ)
     except GatewayError as error:
-        print(f"keyid-gateway: {error}", file=sys.stderr)
+        sys.stderr.write(f"keyid-gateway: {error}\n")
         return error.exit_code
 
     from gateway import stdio

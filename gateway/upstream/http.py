@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Id, Message, Refusal, parse_upstream, serialise
-from gateway.upstream import Answer, Deliver
+from gateway.upstream import Answer, Deliver, Fate
 from gateway.upstream.sse import EventStream
 from gateway.upstream.wire import Broken, NotSent, Response, Wire
 
@@ -176,7 +176,7 @@ def _matched(message: Message, outgoing: Outgoing, response: Response) -> Answer
     if not same:
         body = {**message.body, "id": outgoing.id}
         message = Message("response", outgoing.id, "", body, serialise(body))
-    fate = "refused" if response.status in (401, 404, 429) else "answered"
+    fate: Fate = "refused" if response.status in (401, 404, 429) else "answered"
     return Answer(fate, message, response.status, None, _retry_after(response), _session_id(response))
 
 
@@ -194,14 +194,14 @@ def _unusable(response: Response) -> Answer:
             wait = f": try again in {retry_after} s" if retry_after else ""
             text = f"the upstream is limiting requests (HTTP 429){wait}"
         case _ if 300 <= status < 400:
-            text = f"the upstream redirects (HTTP {status}) to {_target(response)}: if that is right, give it as --upstream"
+            text = f"the upstream redirects (HTTP {status}) to {_target(response)}: is that the right --upstream?"
         case _ if status >= 500:
             text = f"the upstream failed (HTTP {status}): try again later"
         case _ if status < 300:
             text = f"the upstream answered HTTP {status} with `{response.content_type}`, not with a JSON-RPC message"
         case _:
             text = f"the upstream refused the request (HTTP {status})"
-    fate = "refused" if status in (401, 404, 429) else "unknown"
+    fate: Fate = "refused" if status in (401, 404, 429) else "unknown"
     return Answer(fate, None, status, text, retry_after)
 
 

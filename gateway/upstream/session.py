@@ -177,7 +177,8 @@ class Upstream:
 
     async def _post(self, message: Message, body: bytes, headers: Mapping[str, str]) -> Answer:
         limits = self._http.limits
-        timeout, setting = limits.request_timeout, "--request-timeout"
+        timeout: float | None = limits.request_timeout
+        setting = "--request-timeout"
         if message.method in _UNTIMED:
             timeout = None
         elif message.method in _PATIENT:

@@ -1,11 +1,12 @@
 """HTTP/1.1 to one origin: connections, kept and reused. The protocol is h11's; sockets and TLS are asyncio's.
 
-Why not a whole HTTP client: importing one costs more than everything else on the way to the first answer (measured: 185
-of 330 ms), and the relay needs neither redirects nor cookies, proxies, `.netrc` or compression, each of which would be a
-way for traffic to go where the settings do not say.
+Why not a whole HTTP client: importing one costs more than everything else on the way to the first answer (measured:
+185 of 330 ms), and the relay needs neither redirects nor cookies, proxies, `.netrc` or compression, of which most would
+be ways for traffic to go where the settings do not say.
 
-- Every connection carries one request at a time. One that was read to its end is kept for `_IDLE_SECONDS`, less than the
-  five seconds after which common servers close theirs: a request sent into a closing connection has an unknown fate.
+- Every connection carries one request at a time. One that was read to its end is kept for `_IDLE_SECONDS`, less than
+  the five seconds after which common servers close theirs: a request sent into a closing connection has an unknown
+  fate.
 - Errors say what is certain: `NotSent` (no connection was made, so nothing arrived), or `Broken` (it may have).
 """
 
@@ -147,7 +148,7 @@ class Wire:
                     origin.port,
                     limit=_CHUNK,
                     happy_eyeballs_delay=_STAGGER_SECONDS,
-                    **({"ssl": self._context(), "server_hostname": origin.host} if origin.tls else {}),
+                    ssl=self._context() if origin.tls else None,
                 )
         except TimeoutError:
             raise NotSent(
