@@ -1,8 +1,8 @@
 """What a pack of restrictions is made of: one `Tool` a row, the reason beside every number and every rule.
 
-`document` turns a table of rows into a policy document. The reasons of the numbers come along (as the entry's `reason`,
-which has no effect on an entry that is not denied), so that whoever edits a written-out pack reads them; a rule explains
-itself by its `on_deny`.
+`document` turns a table of rows into a policy document. The reasons of the numbers come along (as `reason`, which has
+no effect on an entry that is not denied), so that whoever edits a written-out pack reads them; a rule explains itself
+by its `on_deny`.
 """
 
 from collections.abc import Iterable

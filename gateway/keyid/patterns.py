@@ -3,7 +3,7 @@
 from typing import Final
 
 SOMETHING: Final = r"\S"
-"""Agents fill what they leave out with `""`: that is nothing. What is no text at all cannot be judged, and is refused."""
+"""Agents fill what they leave out with `""`: that is nothing. What is no text cannot be judged, and is refused."""
 
 NOTHING: Final = r"^\s*$"
 """The other way round, for what must not be blank."""

@@ -1,0 +1,66 @@
+from gateway.keyid import pack
+from gateway.keyid.pack import Limit, Tool
+
+
+def test_a_table_becomes_a_document() -> None:
+    no_copies = pack.deny_if(("args.bcc[0]", "exists", True), says="no `bcc`", why="nobody sees it", on_deny="No bcc.")
+    colleagues = pack.require(
+        ("args.to", "regex", "@example.com$"), says="colleagues", why="work", on_deny="Only colleagues."
+    )
+    hourly, daily = Limit(20, "hour", "brisk"), Limit(60, "day", "a lot", on_deny="No more.")
+    tools = (Tool("get_identity", "Read"), Tool("send_email", "Write", (no_copies, colleagues, hourly, daily)))
+
+    assert pack.document(tools, description="A pack.", hide=("delete_file",), brakes=(Limit(120, "minute", "x"),)) == {
+        "version": "1",
+        "description": "A pack.",
+        "default": "deny",
+        "hide": ["delete_file"],
+        "all_tools": {"limits": [{"counter": "calls", "window": "minute", "max": 120, "scope": "grant"}]},
+        "tools": {
+            "get_identity": {},
+            "send_email": {
+                "action": "allow",
+                "reason": "20/hour: brisk. 60/day: a lot.",
+                "validate": {"required_args": True},
+                "require": [
+                    {
+                        "conditions": [{"path": "args.to", "op": "regex", "value": "@example.com$"}],
+                        "on_deny": "Only colleagues.",
+                    }
+                ],
+                "deny_if": [
+                    {"conditions": [{"path": "args.bcc[0]", "op": "exists", "value": True}], "on_deny": "No bcc."}
+                ],
+                "limits": [
+                    {"counter": "send_email_rate", "window": "hour", "max": 20, "scope": "grant"},
+                    {
+                        "counter": "send_email_rate",
+                        "window": "day",
+                        "max": 60,
+                        "scope": "grant",
+                        "on_deny": "No more.",
+                    },
+                ],
+            },
+        },
+    }
+
+
+def test_an_entry_has_no_empty_lists() -> None:
+    document = pack.document(
+        (Tool("put_secret", "Write", (Limit(5, "minute", "few"),)),), description="", hide=(), brakes=()
+    )
+    assert document["tools"] == {
+        "put_secret": {
+            "action": "allow",
+            "reason": "5/minute: few.",
+            "validate": {"required_args": True},
+            "limits": [{"counter": "put_secret_rate", "window": "minute", "max": 5, "scope": "grant"}],
+        }
+    }
+
+
+def test_a_day_that_is_used_up_is_for_a_person() -> None:
+    assert pack.spent("mails", "send_email") == (
+        "No more mails today (the day ends at 00:00 UTC). Tell the person: only they can raise `send_email`."
+    )
