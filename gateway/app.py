@@ -35,7 +35,7 @@ from gateway.upstream.session import Upstream
 
 _LOG = logging.getLogger(__name__)
 
-_PATIENCE_SECONDS: Final = 0.9
+_PATIENCE_SECONDS: Final = 0.7
 _REOPEN_SECONDS: Final = 1.0
 _WARM_UP_SECONDS: Final = 1.0
 
@@ -180,11 +180,11 @@ class Gateway:
         await self._upstream.close()
         if self._state.state is not None:
             await self._forget_session(self._state.state)
-        await self._stdio.close(0.2)
+        await self._stdio.close(0.1)
 
     async def _forget_session(self, state: State) -> None:
         try:
-            await state.atomically(lambda tx: tx.counters.forget_session(self._session), patience=0.2)
+            await state.atomically(lambda tx: tx.counters.forget_session(self._session), patience=0.1)
         except StateError as error:
             _LOG.info("the counters of this session stay until they are cleaned up: %s", error.message)
         state.close()
@@ -205,10 +205,9 @@ class Gateway:
 
     async def _choose_source(self) -> Source:
         settings = self._settings
-        try:
+        used: str | None = None
+        if settings.policy is None and not settings.user_policy.exists():
             used = (await self._state.get()).policy_used(settings.grant)
-        except StateError as error:
-            return Source(None, f"the state is not available: {error.message}")
         return choose(settings.policy, settings.user_policy, used, settings.grant)
 
 

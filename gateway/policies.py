@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, StateError
 from gateway.policy import Policy, load
 
 _LOG = logging.getLogger(__name__)
-_LOOK_SECONDS: Final = 0.1
+_LOOK_SECONDS: Final = 0.2
+_RETRY_SECONDS: Final = 1.0
 MAX_POLICY_BYTES: Final = 8 * 2**20
 BUILT_IN: Final = "builtin:recommended"
 
@@ -34,10 +35,19 @@ class NoPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the policy comes from: a file, or (None) the built-in pack. `blocked` says why there is none at all."""
+    """Where the policy comes from: a file, or (None) the built-in pack until the file `awaited` appears.
+
+    `blocked` says why there is no policy at all, until then.
+    """
 
     file: Path | None
     blocked: str | None = None
+    awaited: Path | None = None
+
+    @property
+    def watched(self) -> Path | None:
+        """The file whose changes count."""
+        return self.file or self.awaited
 
 
 _Stamp = tuple[int, int, int, int]
@@ -53,11 +63,12 @@ def choose(explicit: str | None, user_file: Path, used: str | None, grant: str) 
         return Source(user_file)
     if used is not None:
         return Source(
-            user_file,
+            None,
             f"grant `{grant}` was judged by `{used}` before, and no policy file is given now; "
             f"pass --policy '{used}', or --policy {BUILT_IN} for the built-in pack",
+            awaited=user_file,
         )
-    return Source(None)
+    return Source(None, awaited=user_file)
 
 
 def read(file: Path) -> bytes:
@@ -114,7 +125,7 @@ class Policies:
         return None if self._source.file is None else str(self._source.file)
 
     async def current(self) -> Policy | NoPolicy:
-        """The policy in force, loaded if it never was."""
+        """The policy in force, loaded if it never was. Raises `StateError` where the state must be asked and cannot."""
         return self._current or await self._load_once()
 
     async def _load_once(self) -> Policy | NoPolicy:
@@ -123,21 +134,25 @@ class Policies:
 
     async def watch(self) -> None:
         """Follow the file for ever."""
-        await self.current()
+        while self._current is None:
+            try:
+                await self.current()
+            except StateError:  # whoever asked for the policy was told; the file may be mended
+                await asyncio.sleep(_RETRY_SECONDS)
         seen = self._stamp
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            source = self._source if self._source.file is not None else await self._choose()
-            stamp = _stamp(source.file)
+            file = self._source.watched
+            stamp = _stamp(file)
             still = stamp == seen
             seen = stamp
-            if still and stamp != self._stamp:
+            if file is not None and still and stamp != self._stamp:
                 self._stamp = stamp
-                await self._again(source)
+                await self._again(file)
 
     async def _first(self) -> Policy | NoPolicy:
         self._source = await self._choose()
-        self._stamp = _stamp(self._source.file)
+        self._stamp = _stamp(self._source.watched)
         try:
             policy = await asyncio.to_thread(load_source, self._source, self._builtin)
         except ConfigError as error:
@@ -148,17 +163,17 @@ class Policies:
         self._current = policy
         return policy
 
-    async def _again(self, source: Source) -> None:
+    async def _again(self, file: Path) -> None:
         old = await self.current()
         try:
-            new = await asyncio.to_thread(load_source, Source(source.file), self._builtin)
+            new = await asyncio.to_thread(load_source, Source(file), self._builtin)
         except ConfigError as error:
             if isinstance(old, NoPolicy):
                 self._current = NoPolicy(_one_line(error))
             _LOG.error("the edited policy is not taken, %s: %s", _what_stays(old), error)
             self._rejected(f"the edited policy is not taken, {_what_stays(old)}: {_one_line(error)}")
             return
-        self._source = Source(source.file)
+        self._source = Source(file)
         self._current = new
         if isinstance(old, NoPolicy) or old.revision != new.revision:
             self._announce(new)

@@ -19,9 +19,10 @@ request. Messages of the upstream's own accord pass as they came.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gateway import replies
+from gateway.errors import GatewayError
 from gateway.filters import filtered, visibility_changed, without_denied_subscriptions
 from gateway.interceptor import Client, Interceptor
 from gateway.jsonrpc import (
@@ -56,10 +57,12 @@ _HOUSEKEEPING: Final = LISTS | {
     "resources/unsubscribe",
 }
 _HANDSHAKE: Final = frozenset({"initialize", "notifications/initialized"})
-_MAX_TASKS: Final = 10_000
+_MAX_REMEMBERED: Final = 10_000
+_SETTLING_SECONDS: Final = 0.3
 _CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 
 Send = Callable[[bytes], Coroutine[Any, Any, None]]
+K = TypeVar("K")
 
 
 class Relay:
@@ -84,9 +87,10 @@ class Relay:
         self._client = Client()
         self._running: dict[Id, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
+        self._endless: set[asyncio.Task[None]] = set()
         self._handshake: asyncio.Task[None] | None = None
         self._last_notification: asyncio.Task[None] | None = None
-        self._asked: set[Id] = set()
+        self._asked: dict[Id, None] = {}
         self._tasks: dict[str, None] = {}
         self._logging = False
         self.answered = asyncio.Event()
@@ -108,21 +112,23 @@ class Relay:
             await self._take_request(message, message.id)
         elif message.kind == "notification":
             self._take_notification(message)
-        elif message.id in self._asked:
-            self._asked.discard(message.id)
+        elif message.id is not None and message.id in self._asked:
+            del self._asked[message.id]
             self._start(self._notify(message, None))
         else:
             _LOG.warning("a response of the client to nothing that was asked was dropped")
 
     async def finish(self, patience: float) -> None:
         """Let what is in flight end for `patience` seconds, then cancel it; every call is settled when this returns."""
-        tasks = {*self._running.values(), *self._others}
+        for task in self._endless:
+            task.cancel()
+        tasks = set(self._others)
         if tasks and patience > 0:
             _, tasks = await asyncio.wait(tasks, timeout=patience)
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=0.5)
+            await asyncio.wait(tasks, timeout=_SETTLING_SECONDS)
 
     async def _take_request(self, message: Message, identifier: Id) -> None:
         if identifier in self._running:
@@ -132,6 +138,9 @@ class Relay:
         task = self._start(self._answer(message, self._handshake))
         self._running[identifier] = task
         task.add_done_callback(lambda _: self._ended(message, identifier, task))
+        if message.method == "subscriptions/listen":
+            self._endless.add(task)
+            task.add_done_callback(self._endless.discard)
         if message.method in _HANDSHAKE:
             self._handshake = task
 
@@ -166,29 +175,35 @@ class Relay:
         await self._upstream.notify(message)
 
     async def _cancel(self, message: Message) -> None:
-        """Cancel upstream in the way of the era, then here; whatever the upstream still says is not answered."""
+        """Cancel here, which closes the stream, and say so upstream in a handshake era. Nothing is answered then."""
         target = message.params.get("requestId")
         task = self._running.get(target) if isinstance(target, str | int) else None
         if task is None or isinstance(target, bool):
             return
+        task.cancel()
         if self._upstream.is_open:
             await self._upstream.notify(message)
-        task.cancel()
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
     async def _answer(self, message: Message, before: asyncio.Task[None] | None) -> None:
         await _after(before)
-        if message.method in _HOUSEKEEPING:
-            line = await self._pass(message)
-        elif message.method.startswith("tasks/"):
-            line = await self._task(message)
-        elif message.method.casefold().strip() == "tools/call" and message.method != "tools/call":
-            line = replies.error(message.id, METHOD_NOT_FOUND, "unknown method: it only looks like `tools/call`")
-        else:
-            line = await self._interceptor.intercept(message, self._identify(message), self._forwarder(message))
+        try:
+            line = await self._line(message)
+        except GatewayError as error:
+            _LOG.error("%s failed: %s", message.method, error)  # noqa: TRY400  # what went wrong is said, not where
+            line = replies.error(message.id, INTERNAL_ERROR, str(error).replace("\n", " "))
         await self._send(line)
         self.answered.set()
+
+    async def _line(self, message: Message) -> bytes:
+        if message.method in _HOUSEKEEPING:
+            return await self._pass(message)
+        if message.method.startswith("tasks/"):
+            return await self._task(message)
+        if message.method.casefold().strip() == "tools/call" and message.method != "tools/call":
+            return replies.error(message.id, METHOD_NOT_FOUND, "unknown method: it only looks like `tools/call`")
+        return await self._interceptor.intercept(message, self._identify(message), self._forwarder(message))
 
     async def _pass(self, message: Message) -> bytes:
         if message.method == "initialize":
@@ -236,9 +251,7 @@ class Relay:
         task = result.get("task")
         identifier = task.get("taskId") if isinstance(task, dict) else result.get("taskId")
         if isinstance(identifier, str):
-            while len(self._tasks) >= _MAX_TASKS:
-                self._tasks.pop(next(iter(self._tasks)))
-            self._tasks[identifier] = None
+            _remember(self._tasks, identifier)
 
     def _identify(self, message: Message) -> Client:
         return _client(message.meta.get(_CLIENT_INFO)) if is_modern(message) else self._client
@@ -250,8 +263,8 @@ class Relay:
         if message.method == "notifications/tools/list_changed":
             self._mirror.catalogue.stale = True
         if message.kind == "request" and message.id is not None:
-            self._asked.add(message.id)
-        await self._send(message.raw)
+            _remember(self._asked, message.id)
+        await self._send(replies.relayed(message))
 
     def renewed(self) -> None:
         """The upstream's session was opened again: what it announces may differ."""
@@ -281,6 +294,13 @@ class Relay:
 async def _after(task: asyncio.Task[None] | None) -> None:
     if task is not None and not task.done():
         await asyncio.wait({task})
+
+
+def _remember(known: dict[K, None], key: K) -> None:
+    """Add a key; the oldest goes where there are too many."""
+    while len(known) >= _MAX_REMEMBERED:
+        known.pop(next(iter(known)))
+    known[key] = None
 
 
 def _client(info: Json) -> Client:

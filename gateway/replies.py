@@ -65,14 +65,15 @@ def failure(request: Message, text: str, answer: Answer | None) -> bytes:
     return error(request.id, INTERNAL_ERROR, text, data or None)
 
 
-def relayed(response: Message) -> bytes:
-    """The upstream's answer as it came, except that nobody else speaks in the gateway's name."""
-    value = response.body.get("result")
+def relayed(message: Message) -> bytes:
+    """A message of the upstream as it came, except that nobody else speaks in the gateway's name."""
+    field = "result" if message.kind == "response" else "params"
+    value = message.body.get(field)
     meta = value.get("_meta") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(meta, dict) or not any(map(_is_ours, meta)):
-        return response.raw
+        return message.raw
     kept = {key: item for key, item in meta.items() if not _is_ours(key)}
-    return serialise({**response.body, "result": {**value, "_meta": kept}})
+    return serialise({**message.body, field: {**value, "_meta": kept}})
 
 
 def _is_ours(key: str) -> bool:

@@ -26,6 +26,7 @@ from gateway.upstream.wire import Broken, NotSent
 
 _LOG = logging.getLogger(__name__)
 _RETRY_SECONDS = (0.1, 30.0)
+_GOODBYE_SECONDS = 0.4
 _UNTIMED = frozenset({"subscriptions/listen"})
 _PATIENT = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
 _READS = frozenset(
@@ -114,11 +115,11 @@ class Upstream:
         return self._session is not None
 
     async def close(self) -> None:
-        """End the session, if the server has not, and drop every connection. Bounded to half a second."""
+        """End the session, if the server has not, and drop every connection. Bounded to `_GOODBYE_SECONDS`."""
         if self._listener is not None:
             self._listener.cancel()
         try:
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(_GOODBYE_SECONDS):
                 await self._end(self._session)
         except TimeoutError:
             _LOG.warning("the upstream did not confirm the end of the session in time")
