@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from gateway.clock import Clock
-from gateway.state import database
+from gateway.state import database, migrations
 from gateway.state.audit import AuditLog, Entry, Kind, Record, SqliteAudit
 from gateway.state.counters import (
     Charge,
@@ -26,8 +26,9 @@ from gateway.state.counters import (
 )
 from gateway.state.counting import SqliteCounters
 from gateway.state.database import PATIENCE_SECONDS, Database
-from gateway.state.failures import damaged, from_sqlite
+from gateway.state.failures import from_sqlite
 from gateway.state.grants import Grants, SqliteGrants
+from gateway.state.migrations import Secrets
 
 __all__ = [
     "PATIENCE_SECONDS",
@@ -64,26 +65,31 @@ class Transaction:
 class State:
     """The open state file of this user."""
 
-    def __init__(self, opened: Database, clock: Clock) -> None:
-        connection = opened.connection
+    def __init__(self, opened: Database, clock: Clock, secrets: Secrets) -> None:
         self._database = opened
         self._clock = clock
-        self._counters = SqliteCounters(connection)
-        self._transaction = Transaction(self._counters, SqliteAudit(connection), SqliteGrants(connection))
-        self._digest_key = self._meta("digest_key")
-        self.state_id = self._meta("state_id").hex()
+        self._secrets = secrets
+        self._transaction = _transaction(opened.connection)
 
     @classmethod
     async def open(cls, path: Path, *, clock: Clock) -> Self:
         """Open the file at `path`; it and its folders are made where missing. Raises `StateError`."""
         opened = await Database.open(path, clock=clock)
+
+        def prepare() -> Secrets:
+            SqliteCounters(opened.connection).forget_leftovers(clock.now())
+            return migrations.secrets(opened.connection)
+
         try:
-            state = cls(opened, clock)
-            await opened.atomically(lambda: state._counters.forget_leftovers(clock.now()))
+            return cls(opened, clock, await opened.atomically(prepare))
         except BaseException:
             opened.close()
             raise
-        return state
+
+    @property
+    def state_id(self) -> str:
+        """What tells this state file from any other, hexadecimal."""
+        return self._secrets.state_id.hex()
 
     async def atomically(self, work: Callable[[Transaction], T], *, patience: float = PATIENCE_SECONDS) -> T:
         """Run `work` once, in one transaction: all of its changes are kept, or none. It cannot await.
@@ -95,7 +101,7 @@ class State:
 
     def digest(self, data: bytes) -> str:
         """A digest of `data` that only the owner of this state file can make: keyed BLAKE2b (RFC 7693), hexadecimal."""
-        return blake2b(data, digest_size=32, key=self._digest_key).hexdigest()
+        return blake2b(data, digest_size=32, key=self._secrets.digest_key).hexdigest()
 
     def policy_used(self, grant: str) -> str | None:
         """The path of the policy that `grant` has used last; None if it never had one. Raises `StateError`."""
@@ -112,15 +118,6 @@ class State:
         """Let go of the file. Never waits."""
         self._database.close()
 
-    def _meta(self, name: str) -> bytes:
-        try:
-            row = self._database.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        except sqlite3.Error as error:
-            raise from_sqlite(error, self._database.path) from error
-        if row is None or not isinstance(row[0], bytes):
-            raise damaged(f"it lacks `{name}`")
-        return row[0]
-
 
 @contextmanager
 def reading(path: Path) -> Iterator[Transaction]:
@@ -129,4 +126,8 @@ def reading(path: Path) -> Iterator[Transaction]:
     Raises `StateError`.
     """
     with database.reading(path) as connection:
-        yield Transaction(SqliteCounters(connection), SqliteAudit(connection), SqliteGrants(connection))
+        yield _transaction(connection)
+
+
+def _transaction(connection: sqlite3.Connection) -> Transaction:
+    return Transaction(SqliteCounters(connection), SqliteAudit(connection), SqliteGrants(connection))

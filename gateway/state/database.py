@@ -89,6 +89,9 @@ class Database:
         self.connection.close()
 
     def _prepare(self) -> None:
+        self.connection.execute("PRAGMA synchronous = NORMAL")
+        self.connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        self.connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         if migrations.check(self.connection) == migrations.VERSION:
             return
         mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -132,15 +135,14 @@ class Database:
 
 
 def connect(path: Path, *, timeout: float = 0) -> sqlite3.Connection:
-    """A connection to the file at `path`, which must exist. `StateError` where it cannot be opened."""
+    """A connection to the file at `path`, which must exist; nothing of it is read yet.
+
+    Raises `StateError` where it cannot be opened.
+    """
     try:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=timeout, isolation_level=None)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=timeout, isolation_level=None)
     except sqlite3.Error as error:
         raise from_sqlite(error, path) from error
-    return connection
 
 
 @contextmanager

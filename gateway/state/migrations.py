@@ -10,11 +10,22 @@ Moments (`newest`, `at` of a hit) are whole microseconds since the epoch; amount
 import os
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import StateError
+from gateway.state.failures import damaged
 
 APPLICATION_ID: Final = 0x6B676174  # "kgat": tells our files from any other SQLite database
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Drawn once for each file: the key of its digests, and the bytes that tell it from any other."""
+
+    digest_key: bytes
+    state_id: bytes
+
 
 _FIRST: Final = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
@@ -96,17 +107,22 @@ def _create(connection: sqlite3.Connection) -> None:
 STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create,)
 VERSION: Final = len(STEPS)
 
+# One statement, so that all of it is of one moment: another process may be making the file just now.
+_LOOK: Final = """
+    SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+    FROM pragma_application_id, pragma_user_version"""
+
 
 def version(connection: sqlite3.Connection) -> int:
     """The version of the file: how many steps it has behind it."""
-    return _number(connection, "PRAGMA user_version")
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def check(connection: sqlite3.Connection) -> int:
     """The version of the file; `StateError` where it is newer than this program, or not ours at all."""
-    found = version(connection)
-    if _number(connection, "PRAGMA application_id") != APPLICATION_ID:
-        if found or _number(connection, "SELECT count(*) FROM sqlite_master"):
+    mark, found, things = connection.execute(_LOOK).fetchone()
+    if mark != APPLICATION_ID:
+        if found or things:
             raise StateError("the state file is a database of another program", "choose another path")
         return 0
     if found > VERSION:
@@ -114,7 +130,7 @@ def check(connection: sqlite3.Connection) -> int:
             f"the state file has version {found}, newer than this program knows ({VERSION})",
             "upgrade this program, or choose another path",
         )
-    return found
+    return int(found)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -131,5 +147,10 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise
 
 
-def _number(connection: sqlite3.Connection, query: str) -> int:
-    return int(connection.execute(query).fetchone()[0])
+def secrets(connection: sqlite3.Connection) -> Secrets:
+    """What was drawn when the file was made."""
+    drawn = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+    for name in ("digest_key", "state_id"):
+        if not isinstance(drawn.get(name), bytes):
+            raise damaged(f"it lacks `{name}`")
+    return Secrets(drawn["digest_key"], drawn["state_id"])

@@ -11,6 +11,7 @@ from gateway.state import Charge, Counters, Exhausted, Reservation
 from tests.unit.state.manual import MIDNIGHT, charge, limit
 
 DAY = 86400.0
+ONE = Decimal(1)
 
 
 def take(counters: Counters, charges: Charge | Sequence[Charge], now: float) -> Reservation:
@@ -246,7 +247,8 @@ class TestClock:
         assert granted(counters, one, ahead) == 2
         assert refused(counters, one, MIDNIGHT) == Exhausted(one, int(3650 * DAY) + 60)
         (row,) = counters.usage(MIDNIGHT)
-        assert (row.used, row.resets_at) == (2, ahead + 60)
+        assert row.used == 2
+        assert row.resets_at == ahead + 60
         assert granted(counters, one, row.resets_at) == 2
 
     @pytest.mark.parametrize("window", ["minute", "60"])
@@ -358,11 +360,11 @@ class TestUsage:
         take(counters, sliding, MIDNIGHT + 70)
         rows = {row.key: (row.used, row.window_start, row.resets_at) for row in counters.usage(MIDNIGHT + 70)}
         assert rows == {
-            day.key: (1, MIDNIGHT, MIDNIGHT + DAY),
-            sliding.key: (2, MIDNIGHT + 10, MIDNIGHT + 160),
+            day.key: (ONE, MIDNIGHT, MIDNIGHT + DAY),
+            sliding.key: (ONE + ONE, MIDNIGHT + 10, MIDNIGHT + 160),
         }
         rows = {row.key: (row.used, row.window_start, row.resets_at) for row in counters.usage(MIDNIGHT + 100)}
-        assert rows[sliding.key] == (1, MIDNIGHT + 70, MIDNIGHT + 160)
+        assert rows[sliding.key] == (ONE, MIDNIGHT + 70, MIDNIGHT + 160)
         assert counters.usage(MIDNIGHT + DAY) == []
 
     def test_odd_names_come_back_as_they_were(self, counters: Counters) -> None:

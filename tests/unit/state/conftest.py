@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.state import Record, State
-from tests.unit.state.manual import MIDNIGHT, ManualClock
+from tests.unit.state.manual import RECORD, ManualClock
 
 
 @pytest.fixture
@@ -33,22 +33,4 @@ async def state(path: Path, clock: ManualClock) -> AsyncIterator[State]:
 
 @pytest.fixture
 def record() -> Record:
-    return Record(
-        kind="decided",
-        decision_id="0123456789abcdef",
-        at=MIDNIGHT,
-        grant="default",
-        session="s1",
-        client_name="claude-ai",
-        client_version="0.1.0",
-        server="https://keyid.example/mcp",
-        method="tools/call",
-        tool="send_email",
-        policy_revision="c0ffee",
-        effect="allow",
-        rule="/tools/send_email",
-        reason="allowed",
-        message="",
-        argument_names=("body", "to"),
-        argument_digest="ab" * 32,
-    )
+    return RECORD

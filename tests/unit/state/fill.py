@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from gateway.errors import StateError
-from gateway.state import Record, State
-from tests.unit.state.manual import ManualClock
+from gateway.state import State
+from tests.unit.state.manual import RECORD, ManualClock
 
 LARGEST_FILE = 256 * 1024
 
@@ -17,11 +17,10 @@ async def main(path: Path) -> None:
     state = await State.open(path, clock=ManualClock())
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
-    record = Record("decided", "1", 0.0, *(["text"] * 8), "allow", "/tools/x", "allowed", "m" * 500)
     written = 0
     while written < 10_000:
         try:
-            await state.atomically(lambda tx: tx.audit.append(record))
+            await state.atomically(lambda tx: tx.audit.append(RECORD))
         except StateError as error:
             print(written, error.message, sep="\n")
             break

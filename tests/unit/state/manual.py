@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway.policy.decision import Limit, Scope, Strategy
-from gateway.state import Charge, charge_for
+from gateway.state import Charge, Record, charge_for
 
 MIDNIGHT = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 
@@ -72,3 +72,24 @@ def charge(
         cost=Decimal(cost),
         per=per,
     )
+
+
+RECORD = Record(
+    kind="decided",
+    decision_id="0123456789abcdef",
+    at=MIDNIGHT,
+    grant="default",
+    session="s1",
+    client_name="claude-ai",
+    client_version="0.1.0",
+    server="https://keyid.example/mcp",
+    method="tools/call",
+    tool="send_email",
+    policy_revision="c0ffee",
+    effect="allow",
+    rule="/tools/send_email",
+    reason="allowed",
+    message="",
+    argument_names=("body", "to"),
+    argument_digest="ab" * 32,
+)

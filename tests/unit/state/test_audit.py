@@ -44,6 +44,10 @@ def audit(connection: sqlite3.Connection) -> AuditLog:
     return SqliteAudit(connection)
 
 
+def changed(record: Record, field: str, text: str) -> Record:
+    return replace(record, **{field: text})  # type: ignore[arg-type] # the fields in TEXTS are
+
+
 def stored(audit: AuditLog, record: Record) -> Record:
     seq = audit.append(record)
     (entry,) = audit.tail(seq - 1, 10)
@@ -70,14 +74,14 @@ def test_a_refusal_comes_back_as_it_was(audit: AuditLog, record: Record) -> None
 @pytest.mark.parametrize("field", TEXTS)
 @pytest.mark.parametrize("text", ["a\0b", "\r\n\u2028", "\u202e\x1b[31m", "' OR 1=1 --", "🔑"])
 def test_odd_text_is_kept_whole(audit: AuditLog, record: Record, field: str, text: str) -> None:
-    odd = replace(record, **{field: text})
+    odd = changed(record, field, text)
     assert stored(audit, odd) == odd
 
 
 @pytest.mark.parametrize("field", TEXTS)
 def test_long_text_is_cut_and_says_so(audit: AuditLog, record: Record, field: str) -> None:
-    kept = stored(audit, replace(record, **{field: "x" * 10_000}))
-    assert kept == replace(record, **{field: "x" * 4096 + "… (+5904 bytes)"})
+    kept = stored(audit, changed(record, field, "x" * 10_000))
+    assert kept == changed(record, field, "x" * 4096 + "… (+5904 bytes)")
 
 
 @pytest.mark.parametrize("name", ["a\0b", '"', ",", "…", "\ud800", "é" * 128])
@@ -93,7 +97,7 @@ def test_many_and_long_names_of_arguments_are_bounded(audit: AuditLog, record: R
     assert stored(audit, replace(record, argument_names=long)).argument_names == ("n" * 256 + "… (+44 bytes)",)
 
 
-@given(text=st.text(alphabet=st.characters(exclude_categories=[])), names=st.lists(st.text(), max_size=5))
+@given(text=st.text(alphabet=st.characters(exclude_categories=[]), max_size=500), names=st.lists(st.text(max_size=60)))
 def test_any_text_can_be_recorded(text: str, names: list[str]) -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrate(connection)

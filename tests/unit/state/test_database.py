@@ -1,7 +1,6 @@
 import asyncio
-import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from gateway.errors import StateError
 from gateway.state import database as module
 from gateway.state.database import Database, connect, reading
+from gateway.state.files import prepare
 from gateway.state.migrations import VERSION
 from tests.unit.state.manual import ManualClock
 
@@ -23,7 +23,7 @@ class Pauses:
         self.clock = clock
         self.lengths: list[float] = []
         self.after = -1
-        self.then = lambda: None
+        self.then: Callable[[], object] = int
 
     async def __call__(self, seconds: float) -> None:
         self.lengths.append(seconds)
@@ -169,8 +169,7 @@ async def test_whoever_is_cancelled_while_waiting_changes_nothing(path: Path, cl
 
 
 async def test_opening_waits_for_whoever_is_making_the_file(path: Path, clock: ManualClock, pauses: Pauses) -> None:
-    path.parent.mkdir()
-    path.touch()
+    prepare(path)
     with locked(path) as other:
         pauses.after, pauses.then = 2, lambda: other.execute("ROLLBACK")
         database = await Database.open(path, clock=clock, pause=pauses, between=max)
@@ -179,8 +178,7 @@ async def test_opening_waits_for_whoever_is_making_the_file(path: Path, clock: M
 
 
 async def test_opening_gives_up_too(path: Path, clock: ManualClock, pauses: Pauses) -> None:
-    path.parent.mkdir()
-    path.touch()
+    prepare(path)
     with locked(path), pytest.raises(StateError, match="is locked by another process"):
         await Database.open(path, clock=clock, pause=pauses)
 
@@ -202,7 +200,7 @@ async def test_a_file_that_was_removed_is_not_written(opened: Database) -> None:
 
 async def test_a_file_that_was_replaced_is_not_written(opened: Database, tmp_path: Path) -> None:
     (tmp_path / "other.db").touch()
-    os.replace(tmp_path / "other.db", opened.path)
+    (tmp_path / "other.db").rename(opened.path)
     assert "was moved or replaced" in await complaint(opened)
 
 
@@ -211,8 +209,7 @@ async def test_a_file_that_a_newer_program_changed_is_not_written(opened: Databa
     other.execute(f"PRAGMA user_version = {VERSION + 1}")
     other.close()
     assert await complaint(opened) == (
-        f"the state file `{opened.path}` was changed by another version of this program\n"
-        "hint: start the gateway again"
+        f"the state file `{opened.path}` was changed by another version of this program\nhint: start the gateway again"
     )
 
 

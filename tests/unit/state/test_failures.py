@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import StateError
 from gateway.state import Record, State, reading
 from gateway.state.failures import from_sqlite, from_system
-from tests.unit.state.manual import MIDNIGHT, ManualClock, charge
+from tests.unit.state.manual import MIDNIGHT, ManualClock, charge, limit
 
 ROOT = Path(__file__).parents[3]
 FULL = "cannot grow: the disk is full"
@@ -23,6 +23,26 @@ async def complaint(state: State, record: Record) -> str:
     with pytest.raises(StateError) as raised:
         await state.atomically(lambda tx: (tx.counters.reserve([charge()], MIDNIGHT), tx.audit.append(record)))
     return str(raised.value)
+
+
+def damage(path: Path) -> None:
+    """Leave nothing but the first page, by which SQLite knows its files."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (size - 4096))
+
+
+async def until_refused(state: State, record: Record) -> tuple[int, str]:
+    """How many records were written, and what was said of the next."""
+    for written in range(1000):
+        try:
+            await state.atomically(
+                lambda tx: (tx.counters.reserve([charge(limit(1000))], MIDNIGHT), tx.audit.append(record))
+            )
+        except StateError as error:
+            return written, str(error)
+    pytest.fail("the disk never got full")
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to be looked at" * 40, b"\0" * 4096])
@@ -37,12 +57,10 @@ async def test_a_file_that_is_none_of_ours(tmp_path: Path, clock: ManualClock, c
     assert path.read_bytes() == content
 
 
-async def test_a_file_with_damaged_pages(path: Path, clock: ManualClock, record: Record) -> None:
+async def test_a_file_with_damaged_pages(path: Path, clock: ManualClock) -> None:
     state = await State.open(path, clock=clock)
     state.close()
-    content = bytearray(path.read_bytes())
-    content[4096:] = b"\xa5" * (len(content) - 4096)
-    path.write_bytes(content)
+    damage(path)
     with pytest.raises(StateError) as raised:
         await State.open(path, clock=clock)
     assert str(raised.value) == f"the state file `{path}` is damaged\n{FRESH}"
@@ -70,15 +88,8 @@ async def test_a_full_disk_refuses_and_recovers(state: State, path: Path, record
     connection = state._database.connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
-    written = 0
-    while True:
-        try:
-            await state.atomically(lambda tx: (tx.counters.reserve([charge()], MIDNIGHT), tx.audit.append(record)))
-        except StateError as error:
-            assert str(error) == f"the state file `{path}` {FULL}\n{FREE}"
-            break
-        written += 1
-        assert written < 1000
+    written, said = await until_refused(state, record)
+    assert said == f"the state file `{path}` {FULL}\n{FREE}"
     with reading(path) as tx:
         assert len(tx.audit.newest(1000)) == written
     connection.execute("PRAGMA max_page_count = 1000000")
@@ -87,11 +98,16 @@ async def test_a_full_disk_refuses_and_recovers(state: State, path: Path, record
         assert len(tx.audit.newest(1000)) == written + 1
 
 
-async def test_a_disk_that_takes_no_more_bytes(path: Path) -> None:
+def test_a_disk_that_takes_no_more_bytes(path: Path) -> None:
     """A child that may write no file larger than 256 KiB, as the operating system sees to."""
     program = ROOT / "tests" / "unit" / "state" / "fill.py"
     done = subprocess.run(
-        [sys.executable, program, path], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+        [sys.executable, program, path],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     written, message = done.stdout.splitlines()
     assert message == f"the state file `{path}` cannot be read or written: the disk reports an error"

@@ -95,9 +95,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
     path.touch()
     stranger = os.geteuid() + 1
     monkeypatch.setattr(os, "geteuid", lambda: stranger)
-    assert complaint(path) == (
-        f"the state file `{path}` belongs to another user\nhint: choose a path of your own"
-    )
+    assert complaint(path) == (f"the state file `{path}` belongs to another user\nhint: choose a path of your own")
 
 
 def test_a_file_in_the_place_of_a_folder_is_said(tmp_path: Path) -> None:

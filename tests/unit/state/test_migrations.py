@@ -21,6 +21,10 @@ def tables(connection: sqlite3.Connection) -> set[str]:
     return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
 def complaint(connection: sqlite3.Connection) -> str:
     with pytest.raises(StateError) as raised:
         check(connection)
@@ -110,10 +114,10 @@ async def test_opening_a_newer_file_leaves_it_alone(path: Path, clock: ManualClo
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA user_version = 99")
     other.close()
-    before = path.read_bytes()
+    before = content(path)
     with pytest.raises(StateError, match="has version 99, newer than this program knows"):
         await State.open(path, clock=clock)
-    assert path.read_bytes() == before
+    assert content(path) == before
 
 
 @pytest.mark.parametrize("statement", ["CREATE TABLE theirs (id INTEGER)", "PRAGMA user_version = 1"])
@@ -124,11 +128,11 @@ async def test_a_database_of_another_program_is_refused_and_left_alone(
     other = sqlite3.connect(path, isolation_level=None)
     other.execute(statement)
     other.close()
-    before = path.read_bytes()
+    before = content(path)
     with pytest.raises(StateError) as raised:
         await State.open(path, clock=clock)
     assert str(raised.value) == "the state file is a database of another program\nhint: choose another path"
-    assert path.read_bytes() == before
+    assert content(path) == before
 
 
 def test_our_files_are_marked(connection: sqlite3.Connection) -> None:
