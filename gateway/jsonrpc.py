@@ -17,9 +17,9 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Literal, NoReturn, Self, TypeAlias, TypeGuard, cast
 
@@ -38,9 +38,12 @@ MAX_DEPTH = 128
 
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _CALL_PARAMS = frozenset({"name", "arguments", "_meta", "task", "inputResponses", "requestState"})
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+"""What nests and what only looks like it. A string never backtracks, so that one without an end costs linear time."""
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _DOUBLE_DIGITS = 300
+_LONGEST_FOLDED = 64
+"""Characters; every known name is shorter, and normalising makes no name shorter."""
 
 
 class Number(Decimal):
@@ -152,7 +155,10 @@ def _integer(text: str) -> int | Number:
 
 def _fraction(text: str) -> Number:
     _check_magnitude(text)
-    return Number(text)
+    try:
+        return Number(text)
+    except InvalidOperation:
+        raise _Malformed(PARSE_ERROR, "the exponent of a number is beyond what can be told from zero") from None
 
 
 def _check_magnitude(text: str) -> None:
@@ -190,11 +196,13 @@ def serialise(value: object, *, ascii_only: bool | None = None) -> bytes:
         return encoder.encode(value).encode()
     except _HasNumber:
         quote = encode_basestring_ascii if ascii_only else encode_basestring
-        return "".join(_pieces(value, quote)).encode()
+        out: list[str] = []
+        _write(value, quote, out)
+        return "".join(out).encode()
 
 
 class _HasNumber(Exception):
-    """Internal: the C encoder met a `Number`, whose text only `_pieces` can write."""
+    """Internal: the C encoder met a `Number`, whose text only `_write` can write."""
 
 
 def _unknown(value: object) -> NoReturn:
@@ -212,39 +220,33 @@ _ASCII = json.JSONEncoder(
 _WORDS: Mapping[bool | None, str] = {True: "true", False: "false", None: "null"}
 
 
-def _pieces(value: object, quote: Callable[[str], str]) -> Iterator[str]:
+def _write(value: object, quote: Callable[[str], str], out: list[str]) -> None:
+    """Append the text of a value to `out`; one frame a level, so that whatever was parsed can be written."""
     match value:
         case str():
-            yield quote(value)
+            out.append(quote(value))
         case None | bool():
-            yield _WORDS[value]
+            out.append(_WORDS[value])
         case Number():
-            yield value.text
+            out.append(value.text)
         case Decimal():
-            yield str(value)
+            out.append(str(value))
         case int() | float():
-            yield json.dumps(value, allow_nan=False)
+            out.append(json.dumps(value, allow_nan=False))
         case Mapping():
-            yield from _joined("{", (_member(key, item, quote) for key, item in value.items()), "}")
+            out.append("{")
+            for number, (key, item) in enumerate(value.items()):
+                out += ("," if number else "", quote(key), ":")
+                _write(item, quote, out)
+            out.append("}")
         case list() | tuple():
-            yield from _joined("[", (_pieces(item, quote) for item in value), "]")
+            out.append("[")
+            for number, item in enumerate(value):
+                out.append("," if number else "")
+                _write(item, quote, out)
+            out.append("]")
         case _:
             _unknown(value)
-
-
-def _member(key: str, value: object, quote: Callable[[str], str]) -> Iterator[str]:
-    yield from _pieces(key, quote)
-    yield ":"
-    yield from _pieces(value, quote)
-
-
-def _joined(opening: str, items: Iterable[Iterator[str]], closing: str) -> Iterator[str]:
-    yield opening
-    for number, item in enumerate(items):
-        if number:
-            yield ","
-        yield from item
-    yield closing
 
 
 # --- the client's side ------------------------------------------------------------------------------------------------
@@ -334,22 +336,25 @@ def _folded_fault(body: Mapping[str, Json], known: frozenset[str]) -> str | None
     """A key that a careless reader would take for another one: by case, by compatibility forms, by invisible marks."""
     if known.issuperset(body):
         return None
-    folded = [_fold(key) for key in body]
+    folded = [fold(key) for key in body]
     if len(set(folded)) != len(folded):
         return "two keys differ only by case or by Unicode folding"
-    for key, fold in zip(body, folded, strict=True):
-        if key not in known and fold in _FOLDED[known]:
-            return f"a key that reads like `{_FOLDED[known][fold]}` but is written differently"
+    for key, reading in zip(body, folded, strict=True):
+        if key not in known and reading in _FOLDED[known]:
+            return f"a key that reads like `{_FOLDED[known][reading]}` but is written differently"
     return None
 
 
-def _fold(key: str) -> str:
-    if not key.isascii():
-        key = "".join(char for char in unicodedata.normalize("NFKC", key) if unicodedata.category(char) != "Cf")
-    return key.casefold()
+def fold(name: str) -> str:
+    """What a careless reader might take a name for. Only what is short is normalised: it takes quadratic time."""
+    if not name.isascii():
+        name = "".join(char for char in name if unicodedata.category(char) != "Cf")
+        if len(name) <= _LONGEST_FOLDED:
+            name = unicodedata.normalize("NFKC", name)
+    return name.casefold()
 
 
-_FOLDED = {names: {_fold(name): name for name in names} for names in (_ENVELOPE, _CALL_PARAMS)}
+_FOLDED = {names: {fold(name): name for name in names} for names in (_ENVELOPE, _CALL_PARAMS)}
 
 
 # --- the upstream's side ----------------------------------------------------------------------------------------------
