@@ -1,0 +1,81 @@
+"""The audit log as people read it: one line a call, made of its two records, refusals with their reason.
+
+Every text of a record was chosen by somebody else (a tool's name by the agent), so all of them go through
+`words.shown`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from gateway.cli.screen import styled
+from gateway.cli.words import latency, local, shown
+from gateway.state import Entry, Record
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+ROOMY: Final = 140
+"""Columns from which on the reason stands on the same line."""
+_TOOL, _OUTCOME, _LATENCY = 31, 12, 7
+_STYLES: Final[Mapping[str, str]] = {"allow": "green", "deny": "red"}
+HEADINGS: Final = f"{'time':<8}  {'effect':<6}  {'tool':<{_TOOL}}  {'outcome':<{_OUTCOME}}  {'took':>{_LATENCY}}"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCall:
+    """One call: `decided` or `refused`, and what came of it if that is known."""
+
+    seq: int
+    record: Record
+    settled: Record | None = None
+
+    @property
+    def outcome(self) -> str:
+        """What the upstream did with it, as far as is known."""
+        if self.record.kind == "refused":
+            return "not sent"
+        return "not settled" if self.settled is None else self.settled.outcome or ""
+
+
+def merged(entries: Iterable[Entry]) -> list[JudgedCall]:
+    """The calls that these records tell of, in the order in which they were judged."""
+    calls: dict[str, JudgedCall] = {}
+    for entry in entries:
+        record = entry.record
+        if record.kind == "settled":
+            before = calls.get(record.decision_id)
+            first = record if before is None else before.record
+            calls[record.decision_id] = JudgedCall(entry.seq if before is None else before.seq, first, record)
+        else:
+            calls[record.decision_id] = JudgedCall(entry.seq, record)
+    return list(calls.values())
+
+
+def line(call: JudgedCall, width: int) -> "Text":
+    """A call in one line, or in two where `width` columns are too few for the reason of a refusal."""
+    record = call.record
+    name = record.tool or record.method
+    took = latency(call.settled.latency_ms) if call.settled is not None else ""
+    text = styled(f"{local(record.at):%H:%M:%S}  ")
+    text.append(f"{record.effect:<6}  ", style=_STYLES.get(record.effect, ""))
+    text.append(f"{shown(name, _TOOL):<{_TOOL}}  {shown(call.outcome):<{_OUTCOME}}  {took:>{_LATENCY}}")
+    roomy = width >= ROOMY
+    if roomy:
+        text.append(f"  {shown(record.decision_id)}  {shown(record.rule)}")
+    if record.effect != "allow":
+        text.append("  " if roomy else f"\n          {shown(record.rule)}: ", style="")
+        text.append(shown(record.message))
+    return text
+
+
+def day(call: JudgedCall) -> str:
+    """The local date of a call."""
+    return f"{local(call.record.at):%Y-%m-%d}"
+
+
+def as_data(entry: Entry) -> Mapping[str, object]:
+    """A record as JSON, whole; `at` in seconds since the epoch, `time` the same in words (RFC 3339, UTC)."""
+    time = datetime.fromtimestamp(entry.record.at, UTC).isoformat(timespec="milliseconds")
+    return {"seq": entry.seq, "time": time, **asdict(entry.record)}

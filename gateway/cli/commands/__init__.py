@@ -1,0 +1,141 @@
+"""The command line of people: the registry of commands, and the place where every failure becomes words and a code.
+
+A command is one module here, one line in `COMMANDS`, one test. It returns its exit code; what goes wrong it raises as a
+`GatewayError`. What nobody foresaw becomes one sentence that says where its traceback is.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gateway import __version__
+from gateway.cli import logs
+from gateway.cli.commands import audit, demo, limits, policy, run, standin, tools
+from gateway.cli.mistakes import Group, as_usage_error
+from gateway.cli.screen import note, say
+from gateway.errors import GatewayError
+from gateway.policy import PolicyError
+from gateway.settings import load
+
+COMMANDS: Final[tuple[click.Command, ...]] = (
+    run.command,
+    demo.command,
+    tools.command,
+    policy.command,
+    limits.command,
+    audit.command,
+    standin.command,
+)
+_INTERRUPTED: Final = 130
+_UNFORESEEN: Final = 70
+
+HELP: Final = """A policy gateway between an AI agent and an MCP server.
+
+It mirrors the server's tools to one client, judges every call by a policy on this machine before it is relayed, and
+records what came of it. What the policy refuses never reaches the server.
+
+\b
+Begin with:
+  keyid-gateway demo           see it at work; no account, no network
+  keyid-gateway policy init    write the recommended policy to a file to edit
+  keyid-gateway tools          what each tool of the server may do under it
+
+Without arguments, and with an MCP client on standard input, it is `run`."""
+
+EXIT_CODES: Final = """\b
+Exit codes:
+  0  done                       3  policy or settings invalid
+  1  denied, or a check failed  4  the upstream server failed
+  2  wrong usage                5  the state file failed
+                               70  an unexpected error"""
+
+
+@click.group(
+    cls=Group,
+    help=HELP,
+    epilog=EXIT_CODES,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="keyid-gateway", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="show the traceback of an unexpected error")
+@click.pass_context
+def root(context: click.Context, *, debug: bool) -> int:
+    """The program; its help is `HELP`."""
+    del debug  # read in `command_line`, which has to know it even when nothing could be parsed
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+    return 0
+
+
+for _command in COMMANDS:
+    root.add_command(_command)
+
+
+def command_line(words: Sequence[str]) -> int:
+    """Run one command line; the exit code. Whatever goes wrong is said on standard error."""
+    try:
+        _tolerate_any_encoding()
+        code = root.main(args=list(words), prog_name="keyid-gateway", standalone_mode=False)
+        sys.stdout.flush()
+    except GatewayError as error:
+        return _complain(error)
+    except click.Abort:
+        note("\ninterrupted")
+        return _INTERRUPTED
+    except click.ClickException as error:
+        return _complain(as_usage_error(error))
+    except BrokenPipeError:
+        return _closed_pipe()
+    except Exception as error:  # noqa: BLE001 - one of the two places that may: here it becomes a sentence and a code
+        return _unforeseen(error, words)
+    return code if isinstance(code, int) else 0
+
+
+def _complain(error: GatewayError) -> int:
+    """Say what went wrong: a document's mistakes all at once, under one line that counts them."""
+    if isinstance(error, PolicyError):
+        mistakes = len(error.problems)
+        note(f"error: policy `{error.name}` has {mistakes} mistake{'s' * (mistakes != 1)} and is not taken")
+        note(str(error))
+    else:
+        note(f"error: {error}")
+    return error.exit_code
+
+
+def _closed_pipe() -> int:
+    """Whoever read our output has seen enough (`| head`): no complaint, now or when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
+
+
+def _unforeseen(error: Exception, words: Sequence[str]) -> int:
+    trace = "".join(traceback.format_exception(error))
+    note(f"error: unexpected {type(error).__name__}: this is a fault of keyid-gateway, not yours")
+    if "--debug" in words:
+        note(trace)
+        return _UNFORESEEN
+    kept = _kept(trace)
+    where = f"its traceback is at the end of `{kept}`" if kept else "it left no traceback: the log cannot be written"
+    note(f"hint: {where}; `keyid-gateway --debug {' '.join(words)}` shows it")
+    return _UNFORESEEN
+
+
+def _kept(trace: str) -> Path | None:
+    try:
+        file = load({}, os.environ).log_file
+    except GatewayError:
+        return None
+    return file if file is not None and logs.keep(file, trace) else None
+
+
+def _tolerate_any_encoding() -> None:
+    """A terminal that cannot show a character gets its escape instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

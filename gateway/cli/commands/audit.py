@@ -1,0 +1,132 @@
+"""`audit tail`: what was judged, newest last."""
+
+import select
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+import click
+
+from gateway.cli import calls
+from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.in_force import NO_STATE, state
+from gateway.cli.mistakes import Group
+from gateway.cli.screen import console, document, note, record, say
+from gateway.settings import Settings
+from gateway.state import Entry
+
+POLL_SECONDS: Final = 0.25
+_BATCH: Final = 1000
+
+HELP: Final = """Look at the audit log: every judged call, what was decided and what came of it."""
+
+TAIL_HELP: Final = """Show the newest judged calls, one line each, newest last; a refused one with its rule and reason.
+
+Outcomes: what the server answered (ok, tool error, error), `not sent` for a refused call, `not settled` for one whose
+answer is not known (yet, or ever: a gateway that was killed).
+
+\b
+--json: one document, {"records": [{"seq", "time", "at", "kind",
+  "decision_id", "grant", "session", "client_name", "client_version",
+  "server", "method", "tool", "policy_revision", "effect", "rule",
+  "reason", "message", "argument_names", "argument_digest",
+  "upstream_status", "outcome", "latency_ms", "values"}]}. A relayed
+  call has two records, `decided` and `settled`; a refused one has one.
+  With -f it is one record a line (JSON Lines)."""
+
+
+@click.group("audit", cls=Group, help=HELP, short_help="look at the audit log")
+def command() -> None:
+    """The group; its help is `HELP`."""
+
+
+@command.command("tail", help=TAIL_HELP, short_help="show the newest judged calls")
+@click.option("-n", "count", type=click.IntRange(1, 100_000), default=20, metavar="N", help="how many (default: 20)")
+@click.option("-f", "--follow", is_flag=True, help="go on with every call that is judged, until Ctrl-C")
+@with_settings("state")
+@json_flag
+def tail(settings: Settings, *, count: int, follow: bool, as_json: bool) -> int:
+    """The command; its help is `TAIL_HELP`."""
+    entries = _newest(settings.state, count, as_json=as_json)
+    if follow:
+        return _follow(settings.state, entries or [], as_json=as_json)
+    if as_json:
+        document({"records": [calls.as_data(entry) for entry in entries or ()]})
+    elif not entries:
+        say("no call has been judged yet" if entries is not None else f"{NO_STATE} (`{settings.state}`)")
+        say("next: connect an MCP client, or see `keyid-gateway demo`")
+    else:
+        _Printer(heading=True).show(entries, last=count)
+    return 0
+
+
+def _newest(path: Path, count: int, *, as_json: bool) -> Sequence[Entry] | None:
+    with state(path) as opened:
+        # two records a call at most, and one more of each call that others were judged in between
+        return None if opened is None else opened.audit.newest(count if as_json else 2 * count)
+
+
+def _follow(path: Path, entries: Sequence[Entry], *, as_json: bool) -> int:
+    if not entries and not as_json:
+        note(f"waiting for the first call (`{path}`)")
+    printer = _Printer(heading=bool(entries))
+    waiting = _Waiting()
+    seen = 0
+    try:
+        while True:
+            if as_json:
+                for entry in entries:
+                    record(calls.as_data(entry))
+            else:
+                printer.show([entry for entry in entries if entry.record.kind != "decided"])
+            seen = entries[-1].seq if entries else seen
+            if waiting.is_over():
+                return 0
+            entries = _after(path, seen)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _after(path: Path, seen: int) -> Sequence[Entry]:
+    """The records that follow; from the beginning where another file has taken the place of the one that was read."""
+    with state(path) as opened:
+        if opened is None:
+            return ()
+        newest = opened.audit.newest(1)
+        return opened.audit.tail(seen if newest and newest[0].seq >= seen else 0, _BATCH)
+
+
+class _Waiting:
+    """A pause between two looks, which ends at once when nobody reads our output any more."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(sys.stdout.fileno(), 0)  # an error or a hang-up is always reported
+
+    def is_over(self) -> bool:
+        if self._poll is None:
+            return Event().wait(POLL_SECONDS)
+        return bool(self._poll.poll(POLL_SECONDS * 1000))
+
+
+class _Printer:
+    """Prints calls, and the date wherever it changes."""
+
+    def __init__(self, *, heading: bool) -> None:
+        self._console = console()
+        self._day = ""
+        self._heading = heading
+
+    def show(self, entries: Sequence[Entry], last: int | None = None) -> None:
+        found = calls.merged(entries)
+        for call in found if last is None else found[-last:]:
+            if self._heading:
+                self._console.print(calls.HEADINGS, style="bold", soft_wrap=True)
+                self._heading = False
+            if calls.day(call) != self._day:
+                self._day = calls.day(call)
+                self._console.print(self._day, style="dim")
+            self._console.print(calls.line(call, self._console.width), soft_wrap=True)

@@ -1,0 +1,148 @@
+"""`limits`: what is used of what, and what becomes free when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import click
+
+from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.in_force import NO_STATE, InForce, limits_of, policy_in_force, state
+from gateway.cli.screen import document, say, table
+from gateway.cli.words import amount, counted, local, shown, span
+from gateway.clock import SystemClock
+from gateway.policy import Limit
+from gateway.settings import Settings
+from gateway.state import Usage, charge_for
+
+HELP = """Show what is used of the policy's limits, and what resets when.
+
+Every counter in the state file that is not empty is shown, of all grants and servers. The maximum is that of the policy
+in force for this grant; a counter that its policy does not know (any more) has none.
+
+\b
+--json: {"grant", "server", "policy": {"name", "revision"}, "limits":
+  [{"tools_key", "counter", "window", "window_seconds", "strategy",
+  "scope", "owner", "server", "used", "max", "left", "next_free_at",
+  "resets_at", "resets_in_seconds"}]}; moments in seconds since the epoch"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One counter that is not empty, and the limit of the policy in force that it belongs to, if any."""
+
+    usage: Usage
+    limit: Limit | None
+
+    @property
+    def left(self) -> Decimal | None:
+        return None if self.limit is None else max(Decimal(0), self.limit.maximum - self.usage.used)
+
+    @property
+    def next_free_at(self) -> float:
+        """When some of it is free again: at once all of a fixed window, the oldest hit of a sliding one."""
+        if self.usage.key.strategy == "fixed":
+            return self.usage.resets_at
+        return self.usage.window_start + self.usage.key.seconds
+
+
+@click.command("limits", help=HELP, short_help="what is used of the limits, and what resets when")
+@with_settings("upstream", "policy", "grant", "state")
+@json_flag
+def command(settings: Settings, *, as_json: bool) -> int:
+    """The command; its help is `HELP`."""
+    now = SystemClock().now()
+    in_force = policy_in_force(settings)
+    with state(settings.state) as opened:
+        usages = [] if opened is None else opened.counters.usage(now)
+    rows = [Row(usage, _limit(usage, in_force, settings)) for usage in usages]
+    if as_json:
+        document(_document(rows, in_force, settings, now))
+    elif not rows:
+        _say_empty(settings, in_force, fresh=opened is None)
+    else:
+        _show(rows, in_force, settings, now)
+    return 0
+
+
+def _limit(usage: Usage, in_force: InForce, settings: Settings) -> Limit | None:
+    for limit in limits_of(in_force.policy):
+        owner = usage.key.owner if limit.scope == "session" else settings.grant
+        if charge_for(limit, server=settings.server, grant=settings.grant, session=owner).key == usage.key:
+            return limit
+    return None
+
+
+def _document(rows: list[Row], in_force: InForce, settings: Settings, now: float) -> Mapping[str, object]:
+    return {
+        "grant": settings.grant,
+        "server": settings.server,
+        "policy": {"name": in_force.policy.name, "revision": in_force.policy.revision},
+        "limits": [_data(row, now) for row in rows],
+    }
+
+
+def _data(row: Row, now: float) -> Mapping[str, object]:
+    key = row.usage.key
+    return {
+        "tools_key": key.tools_key,
+        "counter": key.counter,
+        "window": key.window,
+        "window_seconds": key.seconds,
+        "strategy": key.strategy,
+        "scope": key.scope,
+        "owner": key.owner,
+        "server": key.server,
+        "used": amount(row.usage.used),
+        "max": None if row.limit is None else amount(row.limit.maximum),
+        "left": None if row.left is None else amount(row.left),
+        "next_free_at": row.next_free_at,
+        "resets_at": row.usage.resets_at,
+        "resets_in_seconds": max(0, round(row.usage.resets_at - now)),
+    }
+
+
+def _say_empty(settings: Settings, in_force: InForce, *, fresh: bool) -> None:
+    number = len(limits_of(in_force.policy))
+    if not number:
+        say(f"{in_force.name} has no limits")
+        say('next: give a tool one: `"rate_limit": "30/hour"`')
+        return
+    say(f"nothing is used of the {counted(number, 'limit')} of {in_force.name}")
+    if fresh:
+        say(f"{NO_STATE} (`{settings.state}`)")
+    say("next: `keyid-gateway tools` lists the limits of each tool")
+
+
+def _show(rows: list[Row], in_force: InForce, settings: Settings, now: float) -> None:
+    unused = len(limits_of(in_force.policy)) - sum(row.limit is not None for row in rows)
+    cells = (
+        (
+            "all tools" if row.usage.key.tools_key == "all_tools" else shown(row.usage.key.tools_key, 64),
+            _used(row),
+            f"per {shown(row.usage.key.window)}",
+            _resets(row, now),
+            _whose(row, settings),
+        )
+        for row in rows
+    )
+    table(("limit of", "used", "window", "all free again", "counted for"), cells, keep=4)
+    say()
+    say(f"{counted(max(0, unused), 'other limit')} of {in_force.name} unused")
+
+
+def _used(row: Row) -> tuple[str, str]:
+    if row.limit is None:
+        return f"{amount(row.usage.used)} (no maximum now)", "dim"
+    full = row.left == 0
+    return f"{amount(row.usage.used)} of {amount(row.limit.maximum)}", "red" if full else ""
+
+
+def _resets(row: Row, now: float) -> str:
+    return f"in {span(row.usage.resets_at - now)} ({local(row.usage.resets_at):%H:%M:%S})"
+
+
+def _whose(row: Row, settings: Settings) -> str:
+    key = row.usage.key
+    elsewhere = "" if key.server == settings.server else f" at {shown(key.server)}"
+    return f"{key.scope} {shown(key.owner)}{elsewhere}"

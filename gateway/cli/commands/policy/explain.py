@@ -1,0 +1,225 @@
+"""`policy explain`: what would become of one call, check by check, and what would change it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import click
+
+from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.in_force import InForce, policy_in_force, state
+from gateway.cli.screen import document, say, table
+from gateway.cli.words import amount, local, rate, shown, span
+from gateway.clock import SystemClock
+from gateway.errors import UsageError
+from gateway.jsonrpc import Json, loads
+from gateway.keyid import known_tools
+from gateway.policy import Decision, Facts, Limit, ToolCall, refuse_limit
+from gateway.policy.explanation import Explanation, Step, explain
+from gateway.settings import Settings
+from gateway.state import Charge, Exhausted, Usage, charge_for
+
+HELP: Final = """Say what would become of one call of TOOL with these ARGUMENTS (a JSON object), and why.
+
+Nothing is called and nothing counted. The tool is taken as announced by the server, with the required arguments that
+are known of KeyID's tools; --live asks the server instead. Exit code 0: allowed, 1: denied.
+
+\b
+Example:
+  keyid-gateway policy explain send_email '{"to": "ada@example.com"}'
+
+\b
+--json: {"tool", "policy": {"name", "revision"}, "decision": {"effect",
+  "rule", "reason", "message", "retry_after_seconds", "line"},
+  "steps": [{"kind", "rule", "line", "value", "refuses", "decided",
+  "conditions"}], "limits": [{"rule", "counter", "max", "window",
+  "scope", "used", "resets_at"}], "change"}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A limit of the call and its counter now; `usage` is None where nothing is used."""
+
+    limit: Limit
+    usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole answer: `decision` is the explanation's, unless a limit is already used up."""
+
+    in_force: InForce
+    explanation: Explanation
+    decision: Decision
+    limits: tuple[Counted, ...]
+    now: float
+
+    @property
+    def line(self) -> int | None:
+        """The line of the rule that decided."""
+        rule = self.decision.rule
+        return next((step.line for step in self.explanation.steps if step.rule == rule and step.line is not None), None)
+
+    @property
+    def change(self) -> str:
+        """What would change the decision."""
+        if self.decision.reason != "limit":
+            return self.explanation.change
+        wait = self.decision.retry_after_seconds
+        return f"raise `max` (line {self.line})" + ("" if wait is None else f", or wait {span(wait)}")
+
+
+@click.command("explain", help=HELP, short_help="say what would become of one call, and why")
+@click.argument("tool")
+@click.argument("arguments", required=False)
+@with_settings("upstream", "policy", "grant", "state", "header")
+@click.option("--live", is_flag=True, help="ask the server whether it has the tool, and what it requires")
+@json_flag
+def command(settings: Settings, *, tool: str, arguments: str | None, live: bool, as_json: bool) -> int:
+    """The command; its help is `HELP`."""
+    call = ToolCall(tool, _object(arguments))
+    in_force = policy_in_force(settings)
+    explanation = explain(in_force.policy, call, _facts(settings, tool, live=live))
+    answer = _counted(settings, in_force, explanation)
+    if as_json:
+        document(_data(answer))
+    else:
+        _show(answer)
+    return 0 if answer.decision.effect == "allow" else 1
+
+
+def _object(text: str | None) -> Mapping[str, Json]:
+    if text is None:
+        return {}
+    hint = 'write it in single quotes, so that the shell leaves it alone: \'{"to": "ada@example.com"}\''
+    try:
+        value = loads(text)
+    except (ValueError, ArithmeticError, RecursionError):
+        raise UsageError(f"`{shown(text, 60)}` is not valid JSON", hint) from None
+    if not isinstance(value, dict):
+        raise UsageError(f"`{shown(text, 60)}` is not a JSON object", hint)
+    return value
+
+
+def _facts(settings: Settings, tool: str, *, live: bool) -> Facts:
+    if live:
+        from gateway.cli.live_list import fetch
+
+        catalogue = fetch(settings)
+        return Facts(tool in catalogue, catalogue.required_arguments(tool))
+    known = known_tools().get(tool)
+    required = known.input_schema.get("required") if known is not None else None
+    return Facts(mirrored=True, required_arguments=tuple(map(str, required)) if isinstance(required, list) else ())
+
+
+# --- the counters of the call -----------------------------------------------------------------------------------------
+
+
+def _counted(settings: Settings, in_force: InForce, explanation: Explanation) -> Answer:
+    decision, now = explanation.decision, SystemClock().now()
+    charges = [charge_for(limit, server=settings.server, grant=settings.grant, session="") for limit in decision.limits]
+    usages: dict[object, Usage] = {}
+    exhausted: Exhausted | None = None
+    with state(settings.state) as opened:
+        if opened is not None:
+            usages = {usage.key: usage for usage in opened.counters.usage(now)}
+            exhausted = opened.counters.peek([charge for charge in charges if _is_kept(charge)], now)
+    if exhausted is not None and decision.effect == "allow":
+        decision = refuse_limit(exhausted.charge.limit, exhausted.retry_after_seconds or 1)
+    limits = tuple(Counted(charge.limit, usages.get(charge.key)) for charge in charges)
+    return Answer(in_force, explanation, decision, limits, now)
+
+
+def _is_kept(charge: Charge) -> bool:
+    """Whether the counter outlives a session: one of a session begins empty with the next."""
+    return charge.limit.scope != "session"
+
+
+# --- for programs -----------------------------------------------------------------------------------------------------
+
+
+def _data(answer: Answer) -> Mapping[str, object]:
+    decision = asdict(answer.decision)
+    del decision["limits"]
+    return {
+        "tool": answer.explanation.call.tool,
+        "policy": {"name": answer.in_force.policy.name, "revision": answer.in_force.policy.revision},
+        "decision": {**decision, "line": answer.line},
+        "steps": [asdict(step) for step in answer.explanation.steps],
+        "limits": [_limit_data(counted) for counted in answer.limits],
+        "change": answer.change,
+    }
+
+
+def _limit_data(counted: Counted) -> Mapping[str, object]:
+    limit, usage = counted.limit, counted.usage
+    return {
+        "rule": limit.rule,
+        "counter": limit.counter,
+        "max": amount(limit.maximum),
+        "window": limit.window,
+        "scope": limit.scope,
+        "used": 0 if usage is None else amount(usage.used),
+        "resets_at": None if usage is None else usage.resets_at,
+    }
+
+
+# --- for people -------------------------------------------------------------------------------------------------------
+
+_VERDICTS: Final[Mapping[str, str]] = {"allow": "allowed", "deny": "denied", "approve": "needs a person's approval"}
+_KINDS: Final[Mapping[str, str]] = {
+    "mirrored": "announced by the server",
+    "hide": "hidden",
+    "listed": "named, or allowed by default",
+    "validate": "required arguments given",
+}
+
+
+def _show(answer: Answer) -> None:
+    decision = answer.decision
+    call = answer.explanation.call
+    say(f"`{shown(call.tool, 128)}` under {answer.in_force.name}: {_VERDICTS[decision.effect]}")
+    if decision.message:
+        say(f"the agent reads: {shown(decision.message)}")
+    say()
+    rows = [row for step in answer.explanation.steps for row in _rows(step, answer)]
+    table(("", "check", "value", "line", "rule"), rows, keep=4)
+    say()
+    place = answer.in_force.place(answer.line)
+    say(f"decided by: {shown(decision.rule)}{f' ({place})' if place else ''}")
+    say(f"what would change it: {answer.change}")
+
+
+def _rows(step: Step, answer: Answer) -> list[tuple[str | tuple[str, str], ...]]:
+    decides = step.rule == answer.decision.rule and (step.decided or answer.decision.reason == "limit")
+    mark = (">", "bold") if decides else " "
+    line = "" if step.line is None else str(step.line)
+    if step.kind == "limit":
+        return [(mark, "limit", _standing(step, answer), line, shown(step.rule))]
+    style = "red" if step.refuses else ""
+    rule = "" if step.rule.startswith("(") and not step.refuses else shown(step.rule)
+    rows: list[tuple[str | tuple[str, str], ...]] = [
+        (mark, _KINDS.get(step.kind, step.kind), (_yes(step), style), line, rule)
+    ]
+    for condition in step.conditions:
+        words = f"{condition.path} {condition.op} {condition.operand}"
+        rows.append((" ", "", (condition.value, "dim"), "", (f"  {shown(words, 100)}", "dim")))
+    return rows
+
+
+def _yes(step: Step) -> str:
+    words: Mapping[str, str] = {"true": "yes", "false": "no"}
+    return words.get(step.value, step.value) if step.kind in _KINDS else step.value
+
+
+def _standing(step: Step, answer: Answer) -> str | tuple[str, str]:
+    counted = next((counted for counted in answer.limits if counted.limit.rule == step.rule), None)
+    if counted is None:
+        return "not reached"
+    limit, usage = counted.limit, counted.usage
+    if limit.scope == "session":
+        return f"{rate(limit)}, each session"
+    if usage is None:
+        return f"0 of {rate(limit)}"
+    full = usage.used >= limit.maximum
+    return (f"{amount(usage.used)} of {rate(limit)}, resets {local(usage.resets_at):%H:%M:%S}", "red" if full else "")

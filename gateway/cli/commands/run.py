@@ -1,0 +1,47 @@
+"""`run` where a person typed it: the help, the complaints, and a word on what it waits for."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from gateway.cli.flags import EVERY, once, with_flags
+from gateway.cli.launch import client_entry, command_words
+from gateway.cli.run import start
+from gateway.cli.screen import note
+from gateway.settings import OPTIONS, Header, Option, load
+
+HELP = """Serve one MCP client on standard input and output.
+
+An MCP client (Claude Desktop, Claude Code, Cursor, VS Code) starts this itself: give it the command with its absolute
+path. Standard output is the protocol; what is logged goes to standard error and to the log file. It ends when the
+client goes away.
+
+Every flag is also an environment variable (`--call-timeout` is `KEYID_GATEWAY_CALL_TIMEOUT`) and a line of
+settings.toml in the config folder (`call_timeout = 60`). A flag wins over a variable, a variable over the file."""
+
+
+@click.command("run", help=HELP, short_help="serve one MCP client on standard input and output")
+@with_flags(*EVERY)
+def command(**flags: tuple[str, ...]) -> int:
+    """The command; its help is `HELP`."""
+    given = once(flags)
+    load(given, os.environ)
+    if sys.stdin is not None and sys.stdin.isatty():
+        note("keyid-gateway waits for an MCP client on standard input (Ctrl-D ends it)")
+        note("hint: a client starts it by itself, with this entry in its config:")
+        note(client_entry(command_words(), [word for option in OPTIONS for word in _words(option, given)]))
+    return start(given)
+
+
+def _words(option: Option, given: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A flag as it belongs into a client's config: paths absolute, no credentials."""
+    for text in given.get(option.name, ()):
+        value = option.read(text)
+        yield option.flag
+        if isinstance(value, Header) and value.literal:
+            yield f"{value.name}: env:VARIABLE"
+        else:
+            yield str(value) if isinstance(value, Path) or option.name == "policy" else text

@@ -1,0 +1,141 @@
+"""`tools`: what the upstream announces now, and what the policy makes of it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import click
+
+from gateway.catalogue import Catalogue
+from gateway.cli.effects import EFFECTS, STYLES, Standing, standing
+from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.in_force import InForce, policy_in_force
+from gateway.cli.screen import document, say, table
+from gateway.cli.words import amount, counted, rate, shown, tally
+from gateway.jsonrpc import Json
+from gateway.keyid import known_tools
+from gateway.policy import Limit
+from gateway.settings import Settings
+
+HELP = """List the server's tools and what the policy makes of each.
+
+The list is fetched now, from the server; the policy is the one that `run` would judge by. The category is KeyID's
+published one; for a tool that is not in it, what the tool claims of itself (nobody checks that).
+
+\b
+Effects:
+  allowed               every call passes
+  limited               passes until a limit of its own is used up
+  depends_on_arguments  some rule looks at the arguments (`policy explain`)
+  needs_approval        every call needs a person
+  denied, hidden        no call passes; hidden tools are not listed either
+
+\b
+--json: {"server", "policy": {"name", "revision"}, "tools": [{"name",
+  "category", "claims", "effect", "rule", "limits": [{"max", "window",
+  "scope"}]}], "all_tools": {"limits": [...]}}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One announced tool. `category` is None where KeyID's published list does not have it."""
+
+    name: str
+    category: str | None
+    claims: str
+    standing: Standing
+
+
+@click.command("tools", help=HELP, short_help="what each tool of the server may do under the policy")
+@with_settings("upstream", "policy", "grant", "state", "header")
+@click.option("--effect", type=click.Choice(EFFECTS), metavar="EFFECT", help="only the tools with this effect")
+@json_flag
+def command(settings: Settings, *, effect: str | None, as_json: bool) -> int:
+    """The command; its help is `HELP`."""
+    from gateway.cli.live_list import fetch
+
+    in_force = policy_in_force(settings)
+    rows = _rows(fetch(settings), in_force)
+    wanted = [row for row in rows if effect in (None, row.standing.effect)]
+    if as_json:
+        document(_document(settings, in_force, wanted))
+    else:
+        _show(settings, in_force, rows, wanted)
+    return 0
+
+
+def _rows(catalogue: Catalogue, in_force: InForce) -> list[Row]:
+    known = known_tools()
+    rows = (
+        Row(
+            name,
+            known[name].category if name in known else None,
+            claims((catalogue.definition(name) or {}).get("annotations")),
+            standing(in_force.policy, name),
+        )
+        for name in catalogue.names()
+    )
+    return sorted(rows, key=lambda row: (_ORDER.get(row.category, len(_ORDER)), row.name))
+
+
+_ORDER: Mapping[str | None, int] = {"Read": 0, "Write": 1, "Execute": 2, "Destructive": 3}
+
+
+def claims(annotations: Json) -> str:
+    """What a tool's annotations say of it; an absent hint takes the protocol's default."""
+    hints = annotations if isinstance(annotations, dict) else {}
+    if hints.get("readOnlyHint") is True:
+        return "read-only"
+    return "destructive" if hints.get("destructiveHint", True) is not False else "writes"
+
+
+def _document(settings: Settings, in_force: InForce, rows: Sequence[Row]) -> Mapping[str, object]:
+    policy = in_force.policy
+    return {
+        "server": settings.server,
+        "policy": {"name": policy.name, "revision": policy.revision},
+        "tools": [
+            {
+                "name": row.name,
+                "category": row.category,
+                "claims": row.claims,
+                "effect": row.standing.effect,
+                "rule": row.standing.rule,
+                "limits": [_limit(limit) for limit in row.standing.limits],
+            }
+            for row in rows
+        ],
+        "all_tools": {"limits": [_limit(limit) for limit in policy.all_tools.limits]},
+    }
+
+
+def _limit(limit: Limit) -> Mapping[str, object]:
+    return {"max": amount(limit.maximum), "window": limit.window, "scope": limit.scope}
+
+
+def _show(settings: Settings, in_force: InForce, rows: Sequence[Row], wanted: Sequence[Row]) -> None:
+    if not rows:
+        say(f"`{settings.server}` announces no tools")
+        return
+    say(f"{counted(len(rows), 'tool')} of {shown(settings.server)} under {in_force.name}")
+    if not wanted:
+        say("none of them has this effect; without --effect all are shown")
+        return
+    say()
+    cells = (
+        (
+            shown(row.name, 64),
+            row.category or f"(claims: {row.claims})",
+            (row.standing.words, STYLES[row.standing.effect]),
+            shown(row.standing.rule),
+        )
+        for row in wanted
+    )
+    table(("tool", "category", "effect", "rule"), cells)
+    say()
+    effects = Counter(row.standing.effect.replace("_", " ") for row in rows)
+    say(tally({word: effects[word] for word in (effect.replace("_", " ") for effect in EFFECTS)}))
+    brakes = ", ".join(map(rate, in_force.policy.all_tools.limits))
+    if brakes:
+        say(f"all calls together: {brakes}")
+    say("next: `keyid-gateway policy explain TOOL '{\"argument\": …}'` says what would become of one call")

@@ -1,0 +1,67 @@
+"""What the commands look at: the policy and the state file that `run` would use, without changing either."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import StateError
+from gateway.keyid import recommended
+from gateway.policies import choose, load_source
+from gateway.policy import Policy
+from gateway.policy.decision import Limit
+from gateway.settings import Settings
+from gateway.state import Transaction, reading
+
+NO_STATE: Final = "no gateway has run with this state file yet"
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policy in force; `file` is None for the built-in pack."""
+
+    policy: Policy
+    file: Path | None
+
+    @property
+    def name(self) -> str:
+        """How a sentence names it."""
+        return f"`{self.file}`" if self.file is not None else "the built-in pack"
+
+    def place(self, line: int | None) -> str:
+        """Where a line of it is to be found; empty if nowhere."""
+        if line is None:
+            return ""
+        return f"{self.file}:{line}" if self.file is not None else f"line {line} of `keyid-gateway policy init -`"
+
+
+def policy_in_force(settings: Settings) -> InForce:
+    """The policy that `run` would judge by, chosen as `run` chooses. Raises `ConfigError`, `StateError`."""
+    with state(settings.state) as opened:
+        used = None if opened is None else opened.grants.policy_used(settings.grant)
+    source = choose(settings.policy, settings.user_policy, used, settings.grant)
+    return InForce(load_source(source, recommended.policy), source.file)
+
+
+@contextmanager
+def state(path: Path) -> Iterator[Transaction | None]:
+    """The state file, to be read; None where there is none yet. Raises `StateError`."""
+    try:
+        there = path.exists()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StateError(
+            f"the state file `{path}` cannot be looked at: {reason}", "check the mode of its folder"
+        ) from None
+    if not there:
+        yield None
+        return
+    with reading(path) as transaction:
+        yield transaction
+
+
+def limits_of(policy: Policy) -> tuple[Limit, ...]:
+    """Every limit of a policy: those of the tools in the order of the document, then those of all tools."""
+    entries = (*policy.entries.values(), *(pattern.entry for pattern in policy.patterns), policy.all_tools)
+    return tuple(limit for entry in entries for limit in entry.limits)

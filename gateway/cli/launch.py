@@ -1,0 +1,37 @@
+"""How this very program is started again: by a client's config, by the demonstration, in a hint."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+SCRIPT: Final = "keyid-gateway"
+_CONFIGS: Final = {
+    "darwin": "~/Library/Application Support/Claude/claude_desktop_config.json",
+    "win32": r"%APPDATA%\Claude\claude_desktop_config.json",
+}
+
+
+def command_words() -> list[str]:
+    """The absolute words that start this program: the installed script, or this interpreter with `-m gateway`.
+
+    Absolute, because a client that is started from a desktop does not have the `PATH` of a terminal.
+    """
+    for name in (SCRIPT, f"{SCRIPT}.exe"):
+        script = Path(sys.executable).parent / name
+        if script.is_file():
+            return [str(script)]
+    return [sys.executable, "-m", "gateway"]
+
+
+def client_entry(words: Sequence[str], flags: Sequence[str] = ()) -> str:
+    """The entry for a client's config, as JSON."""
+    command, *arguments = words
+    entry = {"command": command, "args": [*arguments, "run", *flags]}
+    return json.dumps({"mcpServers": {"keyid": entry}}, indent=2)
+
+
+def client_config() -> str:
+    """Where Claude Desktop keeps its config on this platform."""
+    return _CONFIGS.get(sys.platform, "claude_desktop_config.json (Settings, Developer, Edit Config)")

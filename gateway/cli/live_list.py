@@ -1,0 +1,108 @@
+"""The tools that the upstream announces now, fetched with the official SDK's client: for commands, never for `run`.
+
+The proxies and `.netrc` of the environment are not read, as `run` does not read them. Whatever fails becomes an
+`UpstreamError` with its cure.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, cast
+
+from gateway import __version__
+from gateway.catalogue import Catalogue
+from gateway.errors import UpstreamError
+from gateway.jsonrpc import Json
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from httpx2 import AsyncClient
+
+BOUND_SECONDS: Final = 10.0
+_MAX_PAGES: Final = 1000
+
+
+def fetch(settings: Settings) -> Catalogue:
+    """The upstream's whole list. Raises `UpstreamError`."""
+    from httpx2 import HTTPError, HTTPStatusError
+    from mcp import MCPError
+    from pydantic import ValidationError
+
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # what it would log is said below, once and with the cure
+    try:
+        return asyncio.run(_bounded(settings))
+    except (HTTPError, MCPError, ValidationError, OSError, RuntimeError, TimeoutError, ExceptionGroup) as error:
+        causes = list(_causes(error))
+        refused = next((item for item in causes if isinstance(item, HTTPStatusError)), None)
+        if refused is not None:
+            raise _refused(settings, refused.response.status_code) from error
+        raise _failed(settings, causes) from error
+
+
+async def _bounded(settings: Settings) -> Catalogue:
+    from httpx2 import AsyncClient
+
+    headers = {header.name: header.value for header in settings.header}
+    async with (
+        asyncio.timeout(BOUND_SECONDS),
+        AsyncClient(headers=headers, timeout=BOUND_SECONDS, trust_env=False) as http,
+    ):
+        return await _walk(settings, http)
+
+
+async def _walk(settings: Settings, http: "AsyncClient") -> Catalogue:
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+    from mcp_types import Implementation
+
+    catalogue, cursor = Catalogue(), None
+    me = Implementation(name="keyid-gateway", version=__version__)
+    async with Client(
+        streamable_http_client(settings.upstream, http_client=http), client_info=me, cache=None
+    ) as client:
+        for _ in range(_MAX_PAGES):
+            page = await client.list_tools(cursor=cursor)
+            catalogue.page(
+                cursor, cast(dict[str, Json], page.model_dump(mode="json", by_alias=True, exclude_none=True))
+            )
+            cursor = page.next_cursor
+            if cursor is None:
+                return catalogue
+    raise UpstreamError(f"the list of tools of `{settings.server}` has more than {_MAX_PAGES} pages")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What is inside the groups, and what was the cause of that."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _causes(inner)
+        return
+    yield error
+    if error.__cause__ is not None:
+        yield from _causes(error.__cause__)
+
+
+def _refused(settings: Settings, status: int) -> UpstreamError:
+    where = f"`{settings.server}` answered HTTP {status}"
+    if status in (401, 403):
+        return UpstreamError(
+            f"{where}: it wants other credentials", "pass them: --header 'Authorization: env:VARIABLE'"
+        )
+    if status == 404:
+        return UpstreamError(f"{where}: there is no MCP server at this path", "check --upstream; most end in `/mcp`")
+    return UpstreamError(where, "try again later, or ask whoever runs the server")
+
+
+def _failed(settings: Settings, causes: list[BaseException]) -> UpstreamError:
+    from httpx2 import ConnectError
+
+    where = f"`{settings.server}`"
+    if any(isinstance(item, TimeoutError) for item in causes):
+        return UpstreamError(f"{where} did not answer within {BOUND_SECONDS:.0f} s", "check --upstream and the network")
+    if any(isinstance(item, ConnectError) for item in causes):
+        return UpstreamError(f"{where} cannot be reached", "check --upstream and the network; is the server running?")
+    said = str(causes[0]).strip().splitlines() if causes else []
+    detail = f": {said[0]}" if said else ""
+    return UpstreamError(
+        f"{where} did not answer as an MCP server does{detail}", "check --upstream; most end in `/mcp`"
+    )

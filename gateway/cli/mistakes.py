@@ -1,0 +1,64 @@
+"""A command line that does not make sense, said in our words with a hint that says what was probably meant."""
+
+from difflib import get_close_matches
+from typing import Final
+
+import click
+
+from gateway.cli.words import shown
+from gateway.errors import UsageError
+
+_LONGEST: Final = 80
+
+
+class Group(click.Group):
+    """A group that keeps its commands in the order of the registry."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            close = get_close_matches(args[0], self.commands, n=1)
+            known = "commands are " + ", ".join(f"`{name}`" for name in self.commands)
+            raise UsageError(
+                f"unknown command `{ctx.command_path} {shown(args[0], _LONGEST)}`",
+                f"did you mean `{ctx.command_path} {close[0]}`?" if close else known,
+            )
+        return super().resolve_command(ctx, args)
+
+
+def as_usage_error(error: click.ClickException) -> UsageError:
+    """The same complaint in our words."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context is not None else "keyid-gateway"
+    help_hint = f"`{path} --help` says what can be given"
+    match error:
+        case click.NoSuchOption():
+            close = get_close_matches(error.option_name, _flags(context), n=1)
+            hint = f"did you mean `{close[0]}`?" if close else help_hint
+            return UsageError(f"unknown flag `{shown(error.option_name, _LONGEST)}`", hint)
+        case click.BadOptionUsage():
+            return UsageError(f"`{error.option_name}`: {_ours(error.message)}", help_hint)
+        case click.MissingParameter():
+            name = error.param.human_readable_name if error.param is not None else "argument"
+            usage = context.command.get_usage(context).removeprefix("Usage: ") if context is not None else path
+            return UsageError(f"`{name}` is missing", f"the form is `{usage}`")
+        case click.BadParameter() if error.param is not None:
+            name = error.param.opts[0] if isinstance(error.param, click.Option) else error.param.human_readable_name
+            return UsageError(f"`{name}`: {_ours(error.message)}", help_hint)
+    return UsageError(_ours(error.format_message()), help_hint)
+
+
+def _flags(context: click.Context | None) -> list[str]:
+    parameters = context.command.get_params(context) if context is not None else []
+    return [flag for item in parameters if isinstance(item, click.Option) for flag in item.opts]
+
+
+def _ours(message: str) -> str:
+    """Somebody else's sentence as ours are: lower case, back-ticks, no final period."""
+    text = shown(message.rstrip(".")).replace("'", "`")
+    return text[:1].lower() + text[1:]
