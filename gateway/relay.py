@@ -191,7 +191,7 @@ class Relay:
         try:
             line = await self._line(message)
         except GatewayError as error:
-            _LOG.error("%s failed: %s", message.method, error)  # noqa: TRY400  # what went wrong is said, not where
+            _LOG.error("%s failed: %s", message.method, error)
             line = replies.error(message.id, INTERNAL_ERROR, str(error).replace("\n", " "))
         await self._send(line)
         self.answered.set()

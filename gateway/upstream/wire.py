@@ -11,6 +11,8 @@ be ways for traffic to go where the settings do not say.
 """
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from urllib.parse import urlsplit
 import h11
 
 _IDLE_SECONDS: Final = 4.0
-_MAX_IDLE: Final = 32
+_MAX_IDLE: Final = 256
 _CHUNK: Final = 2**18
 _HEAD_BYTES: Final = 2**17
 _STAGGER_SECONDS: Final = 0.25
@@ -238,7 +240,7 @@ class _Connection:
 
 def reason(error: OSError) -> str:
     """What the operating system says, as one phrase."""
-    errors = getattr(error, "exceptions", None)
-    if errors:
-        return reason(errors[0])
-    return (error.strerror or str(error) or type(error).__name__).lower()
+    if isinstance(error, socket.gaierror):
+        return "its name cannot be resolved"
+    said = os.strerror(error.errno) if error.errno else str(error)
+    return said.lower() or type(error).__name__
