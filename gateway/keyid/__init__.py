@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Literal
 
@@ -31,5 +30,7 @@ class KnownTool:
 @cache
 def known_tools() -> Mapping[str, KnownTool]:
     """The known tools by name, in alphabetical order."""
+    from importlib.resources import files  # here, because this module is on the way to the first answer of `run`
+
     rows = json.loads((files(__package__) / "tools.json").read_text(encoding="utf-8"))
     return MappingProxyType({row["name"]: KnownTool(**row) for row in rows})
