@@ -144,13 +144,14 @@ def test_what_is_generated_is_current() -> None:
 def test_what_is_not_current_is_shown_and_mended(tmp_path: Path) -> None:
     folder = tmp_path / "sample_policies"
     shutil.copytree(samples.FOLDER, folder)
+    shutil.copy(samples.FOLDER.parent / "README.md", tmp_path)
     file = folder / "published" / "policy.json"
     right = file.read_text("utf-8")
     file.write_text(right.replace('"max": 30', '"max": 300', 1), "utf-8")
 
-    stale = generate("--check", "--samples", str(folder))
-    assert (stale.returncode, stale.stderr) == (1, "error: 1 of 3 files are not current\nhint: scripts/generate\n")
+    stale = generate("--check", "--root", str(tmp_path))
+    assert (stale.returncode, stale.stderr) == (1, "error: 1 of 4 files are not current\nhint: scripts/generate\n")
     assert '-          "max": 300,\n+          "max": 30,\n' in stale.stdout
 
-    assert generate("--samples", str(folder)).stdout == f"wrote {file}\n"
+    assert generate("--root", str(tmp_path)).stdout == f"wrote {file}\n"
     assert file.read_text("utf-8") == right
