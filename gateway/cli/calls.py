@@ -4,6 +4,7 @@ Every text of a record was chosen by somebody else (a tool's name by the agent),
 `words.shown`.
 """
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 
 ROOMY: Final = 140
 """Columns from which on the reason stands on the same line."""
-_TOOL, _OUTCOME, _LATENCY = 31, 12, 7
+_TOOL, _OUTCOME, _LATENCY = 31, 19, 7
 _STYLES: Final[Mapping[str, str]] = {"allow": "green", "deny": "red"}
-HEADINGS: Final = f"{'time':<8}  {'effect':<6}  {'tool':<{_TOOL}}  {'outcome':<{_OUTCOME}}  {'took':>{_LATENCY}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,12 @@ def merged(entries: Iterable[Entry]) -> list[JudgedCall]:
     return list(calls.values())
 
 
+def headings(width: int) -> str:
+    """What stands in the columns of `line`."""
+    words = f"{'time':<8}  {'effect':<6}  {'tool':<{_TOOL}}  {'outcome':<{_OUTCOME}}  {'took':>{_LATENCY}}"
+    return f"{words}  {'decision':<16}  rule, reason" if width >= ROOMY else words
+
+
 def line(call: JudgedCall, width: int) -> "Text":
     """A call in one line, or in two where `width` columns are too few for the reason of a refusal."""
     record = call.record
@@ -61,12 +67,14 @@ def line(call: JudgedCall, width: int) -> "Text":
     text = styled(f"{local(record.at):%H:%M:%S}  ")
     text.append(f"{record.effect:<6}  ", style=_STYLES.get(record.effect, ""))
     text.append(f"{shown(name, _TOOL):<{_TOOL}}  {shown(call.outcome):<{_OUTCOME}}  {took:>{_LATENCY}}")
-    roomy = width >= ROOMY
-    if roomy:
-        text.append(f"  {shown(record.decision_id)}  {shown(record.rule)}")
+    reason = f"{shown(record.decision_id):<16}  {shown(record.rule)}"
     if record.effect != "allow":
-        text.append("  " if roomy else f"\n          {shown(record.rule)}: ", style="")
-        text.append(shown(record.message))
+        reason += f": {shown(record.message)}"
+    if width >= ROOMY:
+        text.append(f"  {reason}")
+    elif record.effect != "allow":
+        indent = " " * 10
+        text.append("\n" + textwrap.fill(reason, width, initial_indent=indent, subsequent_indent=indent))
     return text
 
 

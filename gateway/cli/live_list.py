@@ -24,28 +24,32 @@ _MAX_PAGES: Final = 1000
 
 def fetch(settings: Settings) -> Catalogue:
     """The upstream's whole list. Raises `UpstreamError`."""
-    from httpx2 import HTTPError, HTTPStatusError
+    from httpx2 import HTTPError
     from mcp import MCPError
     from pydantic import ValidationError
 
     logging.getLogger("mcp").setLevel(logging.CRITICAL)  # what it would log is said below, once and with the cure
+    refusals: list[int] = []
     try:
-        return asyncio.run(_bounded(settings))
+        return asyncio.run(_bounded(settings, refusals))
     except (HTTPError, MCPError, ValidationError, OSError, RuntimeError, TimeoutError, ExceptionGroup) as error:
-        causes = list(_causes(error))
-        refused = next((item for item in causes if isinstance(item, HTTPStatusError)), None)
-        if refused is not None:
-            raise _refused(settings, refused.response.status_code) from error
-        raise _failed(settings, causes) from error
+        if refusals:
+            raise _refused(settings, refusals[-1]) from error
+        raise _failed(settings, list(_causes(error))) from error
 
 
-async def _bounded(settings: Settings) -> Catalogue:
-    from httpx2 import AsyncClient
+async def _bounded(settings: Settings, refusals: list[int]) -> Catalogue:
+    """The list; an HTTP status that refuses is noted in `refusals`, because the SDK's errors do not say it."""
+    from httpx2 import AsyncClient, Response
+
+    async def look(response: Response) -> None:
+        if response.status_code >= 300 and response.request.method == "POST":
+            refusals.append(response.status_code)
 
     headers = {header.name: header.value for header in settings.header}
     async with (
         asyncio.timeout(BOUND_SECONDS),
-        AsyncClient(headers=headers, timeout=BOUND_SECONDS, trust_env=False) as http,
+        AsyncClient(headers=headers, timeout=BOUND_SECONDS, trust_env=False, event_hooks={"response": [look]}) as http,
     ):
         return await _walk(settings, http)
 
@@ -90,6 +94,8 @@ def _refused(settings: Settings, status: int) -> UpstreamError:
         )
     if status == 404:
         return UpstreamError(f"{where}: there is no MCP server at this path", "check --upstream; most end in `/mcp`")
+    if 300 <= status < 400:
+        return UpstreamError(f"{where}: it is somewhere else", "pass the address it redirects to with --upstream")
     return UpstreamError(where, "try again later, or ask whoever runs the server")
 
 

@@ -42,20 +42,30 @@ def as_usage_error(error: click.ClickException) -> UsageError:
             hint = f"did you mean `{close[0]}`?" if close else help_hint
             return UsageError(f"unknown flag `{shown(error.option_name, _LONGEST)}`", hint)
         case click.BadOptionUsage():
-            return UsageError(f"`{error.option_name}`: {_ours(error.message)}", help_hint)
+            return UsageError(
+                f"`{error.option_name}` needs a value", f"put it behind the flag: `{error.option_name} VALUE`"
+            )
         case click.MissingParameter():
             name = error.param.human_readable_name if error.param is not None else "argument"
             usage = context.command.get_usage(context).removeprefix("Usage: ") if context is not None else path
             return UsageError(f"`{name}` is missing", f"the form is `{usage}`")
         case click.BadParameter() if error.param is not None:
             name = error.param.opts[0] if isinstance(error.param, click.Option) else error.param.human_readable_name
-            return UsageError(f"`{name}`: {_ours(error.message)}", help_hint)
+            wanted = _range(error.param.type) or _ours(error.message)
+            return UsageError(f"`{name}`: {wanted}", help_hint)
     return UsageError(_ours(error.format_message()), help_hint)
 
 
 def _flags(context: click.Context | None) -> list[str]:
     parameters = context.command.get_params(context) if context is not None else []
     return [flag for item in parameters if isinstance(item, click.Option) for flag in item.opts]
+
+
+def _range(kind: object) -> str | None:
+    if not isinstance(kind, click.IntRange):
+        return None
+    until = "" if kind.max is None else f" to {kind.max}"
+    return f"a whole number from {kind.min}{until} is needed"
 
 
 def _ours(message: str) -> str:

@@ -6,8 +6,10 @@ columns, no markup. What comes from outside is a `Text`, never markup, and went 
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+import textwrap
+from collections.abc import Sequence
+from shutil import get_terminal_size
+from typing import IO, TYPE_CHECKING, Final, TypeAlias
 
 import click
 
@@ -15,21 +17,30 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-Cell = "str | tuple[str, str]"
+Cell: TypeAlias = str | tuple[str, str]
+"""A text, or a text and its style."""
+Row: TypeAlias = tuple[Cell, ...]
 
 _PIPE_WIDTH: Final = 1000
 """Columns where nobody looks: wide enough that no row of ours is ever cut or wrapped."""
-NARROW: Final = 80
+_GAP: Final = 2
+_LEAST: Final = 12
+"""Fewer columns than these say nothing: a last column that gets no more is left out."""
 
 
 def say(line: str = "") -> None:
-    """One line of the answer."""
-    click.echo(line)
+    """One line of the answer; a terminal gets it broken between words."""
+    click.echo(_broken(line, sys.stdout))
 
 
 def note(line: str) -> None:
     """One line beside the answer: standard error."""
-    click.echo(line, err=True)
+    click.echo(_broken(line, sys.stderr), err=True)
+
+
+def verbatim(text: str, *, err: bool = False) -> None:
+    """Something to be copied: as it is."""
+    click.echo(text, err=err)
 
 
 def document(value: object) -> None:
@@ -57,17 +68,44 @@ def styled(text: str, style: str = "") -> "Text":
     return Text(text, style=style)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence["str | tuple[str, str]"]], *, keep: int = 1) -> None:
-    """A table of text cells (a pair is text and style). The first `keep` columns are never cut."""
-    from rich.table import Table
+def table(columns: Sequence[str], rows: Sequence[Row]) -> bool:
+    """A table of text cells, as wide as they are; on a terminal the last column gets what is left.
 
-    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for index, name in enumerate(columns):
-        grid.add_column(name, no_wrap=True, overflow="ignore" if index < keep else "ellipsis", min_width=_least(name))
-    for row in rows:
-        grid.add_row(*(styled(*cell) if isinstance(cell, tuple) else styled(cell) for cell in row))
-    console().print(grid)
+    Where that is too little it is left out, and the last but one is cut instead; the answer says whether that was so.
+    """
+    screen = console()
+    widths = [max(map(len, map(_text, column))) for column in zip(columns, *rows, strict=True)]
+    room = screen.width - _GAP * len(widths) + 1
+    left = room - sum(widths[:-1])
+    narrow = left < min(widths[-1], _LEAST)
+    if narrow:
+        widths = widths[:-1]
+        left = room + _GAP - sum(widths[:-1])
+    widths[-1] = max(1, min(left, widths[-1]))
+    for number, row in enumerate((columns, *rows)):
+        line = styled("", "" if number else "bold")
+        for cell, width in zip(row, widths, strict=False):
+            text, style = cell if isinstance(cell, tuple) else (cell, "")
+            line.append(f"{cut(text, width):<{width + _GAP}}", style=style)
+        line.rstrip()
+        screen.print(line, soft_wrap=True)
+    return narrow
 
 
-def _least(name: str) -> int:
-    return len(name)
+def cut(text: str, width: int) -> str:
+    """A text in at most `width` columns; a pointer loses its beginning, anything else its end."""
+    if len(text) <= width:
+        return text
+    return f"…{text[len(text) - width + 1 :]}" if text.startswith("/") else f"{text[: width - 1]}…"
+
+
+def _text(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else cell[0]
+
+
+def _broken(line: str, stream: IO[str]) -> str:
+    if not stream.isatty() or "\n" in line:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    width = get_terminal_size().columns
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

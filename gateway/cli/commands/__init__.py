@@ -59,18 +59,13 @@ Exit codes:
     cls=Group,
     help=HELP,
     epilog=EXIT_CODES,
-    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="keyid-gateway", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="show the traceback of an unexpected error")
-@click.pass_context
-def root(context: click.Context, *, debug: bool) -> int:
+def root(*, debug: bool) -> None:
     """The program; its help is `HELP`."""
     del debug  # read in `command_line`, which has to know it even when nothing could be parsed
-    if context.invoked_subcommand is None:
-        say(context.get_help())
-    return 0
 
 
 for _command in COMMANDS:
@@ -88,6 +83,9 @@ def command_line(words: Sequence[str]) -> int:
     except click.Abort:
         note("\ninterrupted")
         return _INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.ctx.get_help())
+        return 0
     except click.ClickException as error:
         return _complain(as_usage_error(error))
     except BrokenPipeError:

@@ -34,7 +34,7 @@ _INTRODUCTION: Final = (
 )
 _LABEL: Final = 7
 _LABELS: Final[Mapping[str, str]] = {"call": "cyan", "answer": "", "rule": "dim", "says": ""}
-_WIDEST: Final = 100
+_WIDEST: Final = 80
 
 
 @click.command("demo", help=HELP, short_help="see it at work; no account, no network")
@@ -103,7 +103,7 @@ class _Teller:
         self._text(f"Put this into Claude Desktop's config ({client_config()}) and start it again:")
         self._console.print(styled(client_entry(command_words())), soft_wrap=True)
         for words, what in _NEXT:
-            self._console.print(styled(f"  keyid-gateway {words:<24}{what}"), soft_wrap=True)
+            self._console.print(styled(f"  keyid-gateway {words:<16}{what}"), soft_wrap=True)
 
     def _line(self, label: str, text: str, style: str) -> None:
         indent = " " * (3 + _LABEL + 1)
@@ -118,7 +118,7 @@ class _Teller:
 
 
 _NEXT: Final = (
-    ("policy init", "write the recommended policy to a file, and edit it"),
+    ("policy init", "write the recommended policy to a file to edit"),
     ("tools", "what each tool of your server may do under it"),
     ("audit tail -f", "watch the calls as they are judged"),
 )

@@ -8,6 +8,7 @@ import click
 
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE, InForce, limits_of, policy_in_force, state
+from gateway.cli.screen import Row as Cells
 from gateway.cli.screen import document, say, table
 from gateway.cli.words import amount, counted, local, shown, span
 from gateway.clock import SystemClock
@@ -116,26 +117,26 @@ def _say_empty(settings: Settings, in_force: InForce, *, fresh: bool) -> None:
 
 def _show(rows: list[Row], in_force: InForce, settings: Settings, now: float) -> None:
     unused = len(limits_of(in_force.policy)) - sum(row.limit is not None for row in rows)
-    cells = (
+    cells: list[Cells] = [
         (
             "all tools" if row.usage.key.tools_key == "all_tools" else shown(row.usage.key.tools_key, 64),
             _used(row),
-            f"per {shown(row.usage.key.window)}",
             _resets(row, now),
             _whose(row, settings),
         )
         for row in rows
-    )
-    table(("limit of", "used", "window", "all free again", "counted for"), cells, keep=4)
+    ]
+    table(("limit of", "used", "all free again", "counted for"), cells)
     say()
     say(f"{counted(max(0, unused), 'other limit')} of {in_force.name} unused")
 
 
 def _used(row: Row) -> tuple[str, str]:
+    window = shown(row.usage.key.window)
     if row.limit is None:
-        return f"{amount(row.usage.used)} (no maximum now)", "dim"
+        return f"{amount(row.usage.used)} per {window} (no maximum now)", "dim"
     full = row.left == 0
-    return f"{amount(row.usage.used)} of {amount(row.limit.maximum)}", "red" if full else ""
+    return f"{amount(row.usage.used)} of {amount(row.limit.maximum)} per {window}", "red" if full else ""
 
 
 def _resets(row: Row, now: float) -> str:

@@ -10,7 +10,7 @@ import click
 from gateway.cli.flags import EVERY, once, with_flags
 from gateway.cli.launch import client_entry, command_words
 from gateway.cli.run import start
-from gateway.cli.screen import note
+from gateway.cli.screen import note, verbatim
 from gateway.settings import OPTIONS, Header, Option, load
 
 HELP = """Serve one MCP client on standard input and output.
@@ -23,16 +23,27 @@ Every flag is also an environment variable (`--call-timeout` is `KEYID_GATEWAY_C
 settings.toml in the config folder (`call_timeout = 60`). A flag wins over a variable, a variable over the file."""
 
 
-@click.command("run", help=HELP, short_help="serve one MCP client on standard input and output")
+def _places() -> str:
+    """Where the defaults are on this machine."""
+    defaults = load({}, {})
+    return f"""\b
+On this machine:
+  config folder  {defaults.config_dir}
+  state file     {defaults.state}
+  log file       {defaults.log_file}"""
+
+
+@click.command("run", help=HELP, epilog=_places(), short_help="serve one MCP client on standard input and output")
 @with_flags(*EVERY)
-def command(**flags: tuple[str, ...]) -> int:
+def command(**texts: tuple[str, ...]) -> int:
     """The command; its help is `HELP`."""
-    given = once(flags)
+    given = once(texts)
     load(given, os.environ)
     if sys.stdin is not None and sys.stdin.isatty():
         note("keyid-gateway waits for an MCP client on standard input (Ctrl-D ends it)")
         note("hint: a client starts it by itself, with this entry in its config:")
-        note(client_entry(command_words(), [word for option in OPTIONS for word in _words(option, given)]))
+        flags = [word for option in OPTIONS for word in _words(option, given)]
+        verbatim(client_entry(command_words(), flags), err=True)
     return start(given)
 
 

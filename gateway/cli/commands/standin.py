@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.flags import json_flag
-from gateway.cli.screen import record, say
+from gateway.cli.screen import record, say, verbatim
 from gateway.clock import SystemClock
 
 HELP = """Serve an invented KeyID on this machine, until Ctrl-C.
@@ -50,9 +50,9 @@ def command(
             return
         say(f"an invented KeyID listens at {url} (Ctrl-C stops it)")
         say("run the gateway against it, in another terminal or in a client's config:")
-        say(f"  keyid-gateway run --upstream {shlex.quote(url)}{_credentials(token)}")
+        verbatim(f"  keyid-gateway run --upstream {shlex.quote(url)}{_credentials(token)}")
         say("or look at it:")
-        say(f"  keyid-gateway tools --upstream {shlex.quote(url)}{_credentials(token)}")
+        verbatim(f"  keyid-gateway tools --upstream {shlex.quote(url)}{_credentials(token)}")
 
     options = StandinOptions(port=port, json_response=json_response, page_size=page_size, journal=journal, token=token)
     serve(options, clock=SystemClock(), ready=ready)

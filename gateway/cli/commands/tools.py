@@ -10,6 +10,7 @@ from gateway.catalogue import Catalogue
 from gateway.cli.effects import EFFECTS, STYLES, Standing, standing
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import InForce, policy_in_force
+from gateway.cli.screen import Row as Cells
 from gateway.cli.screen import document, say, table
 from gateway.cli.words import amount, counted, rate, shown, tally
 from gateway.jsonrpc import Json
@@ -122,16 +123,17 @@ def _show(settings: Settings, in_force: InForce, rows: Sequence[Row], wanted: Se
         say("none of them has this effect; without --effect all are shown")
         return
     say()
-    cells = (
+    cells: list[Cells] = [
         (
             shown(row.name, 64),
-            row.category or f"(claims: {row.claims})",
+            row.category or f"claims: {row.claims}",
             (row.standing.words, STYLES[row.standing.effect]),
             shown(row.standing.rule),
         )
         for row in wanted
-    )
-    table(("tool", "category", "effect", "rule"), cells)
+    ]
+    if table(("tool", "category", "effect", "rule"), cells):
+        say("(the rule of each: in a wider terminal, through a pipe, or with --json)")
     say()
     effects = Counter(row.standing.effect.replace("_", " ") for row in rows)
     say(tally({word: effects[word] for word in (effect.replace("_", " ") for effect in EFFECTS)}))

@@ -316,6 +316,5 @@ def _names(made: Sequence[tuple[str, Arguments]]) -> str:
 
 def _line(call: calls.JudgedCall) -> str:
     took = latency(call.settled.latency_ms) if call.settled is not None else ""
-    reason = call.record.rule if call.record.effect != "allow" else ""
-    line = f"{call.record.effect:<6} {shown(call.record.tool):<31} {shown(call.outcome):<9} {took:>7}  {shown(reason)}"
-    return line.rstrip()
+    became = shown(call.record.rule) if call.record.effect != "allow" else f"{shown(call.outcome):<9} {took:>7}"
+    return f"{call.record.effect:<6} {shown(call.record.tool):<31} {became}"

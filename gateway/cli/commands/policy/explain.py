@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from typing import Final
 
 import click
 
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import InForce, policy_in_force, state
-from gateway.cli.screen import document, say, table
+from gateway.cli.screen import Row, document, note, say, table
 from gateway.cli.words import amount, local, rate, shown, span
 from gateway.clock import SystemClock
 from gateway.errors import UsageError
@@ -79,6 +80,8 @@ def command(settings: Settings, *, tool: str, arguments: str | None, live: bool,
     """The command; its help is `HELP`."""
     call = ToolCall(tool, _object(arguments))
     in_force = policy_in_force(settings)
+    if not live:
+        _doubt(tool, in_force)
     explanation = explain(in_force.policy, call, _facts(settings, tool, live=live))
     answer = _counted(settings, in_force, explanation)
     if as_json:
@@ -86,6 +89,15 @@ def command(settings: Settings, *, tool: str, arguments: str | None, live: bool,
     else:
         _show(answer)
     return 0 if answer.decision.effect == "allow" else 1
+
+
+def _doubt(tool: str, in_force: InForce) -> None:
+    """Say so where neither KeyID nor the policy is known to have the tool."""
+    known = {*known_tools(), *in_force.policy.entries, *in_force.policy.hide}
+    if tool not in known:
+        close = get_close_matches(tool, known, n=1)
+        meant = f"did you mean `{shown(close[0])}`?" if close else "--live asks the server"
+        note(f"note: `{shown(tool, 128)}` is taken as announced, but nothing is known of it; {meant}")
 
 
 def _object(text: str | None) -> Mapping[str, Json]:
@@ -166,12 +178,17 @@ def _limit_data(counted: Counted) -> Mapping[str, object]:
 
 # --- for people -------------------------------------------------------------------------------------------------------
 
-_VERDICTS: Final[Mapping[str, str]] = {"allow": "allowed", "deny": "denied", "approve": "needs a person's approval"}
+_VERDICTS: Final[Mapping[str, str]] = {
+    "allow": "allowed",
+    "deny": "denied",
+    "approve": "needs a person's approval, which this version cannot ask for: refused",
+}
+_MARKS: Final[Mapping[str, str]] = {"deny": "[POLICY DENIED]", "approve": "[APPROVAL REQUIRED]"}
 _KINDS: Final[Mapping[str, str]] = {
-    "mirrored": "announced by the server",
+    "mirrored": "announced",
     "hide": "hidden",
-    "listed": "named, or allowed by default",
-    "validate": "required arguments given",
+    "listed": "permitted",
+    "validate": "required arguments",
 }
 
 
@@ -180,27 +197,26 @@ def _show(answer: Answer) -> None:
     call = answer.explanation.call
     say(f"`{shown(call.tool, 128)}` under {answer.in_force.name}: {_VERDICTS[decision.effect]}")
     if decision.message:
-        say(f"the agent reads: {shown(decision.message)}")
+        say(f"the agent reads: {_MARKS[decision.effect]} {shown(decision.message)}")
     say()
     rows = [row for step in answer.explanation.steps for row in _rows(step, answer)]
-    table(("", "check", "value", "line", "rule"), rows, keep=4)
+    table(("", "check", "value", "line", "rule"), rows)
     say()
     place = answer.in_force.place(answer.line)
     say(f"decided by: {shown(decision.rule)}{f' ({place})' if place else ''}")
-    say(f"what would change it: {answer.change}")
+    say(answer.change if decision.effect == "allow" else f"what would change it: {answer.change}")
 
 
-def _rows(step: Step, answer: Answer) -> list[tuple[str | tuple[str, str], ...]]:
+def _rows(step: Step, answer: Answer) -> list[Row]:
     decides = step.rule == answer.decision.rule and (step.decided or answer.decision.reason == "limit")
     mark = (">", "bold") if decides else " "
     line = "" if step.line is None else str(step.line)
-    if step.kind == "limit":
-        return [(mark, "limit", _standing(step, answer), line, shown(step.rule))]
-    style = "red" if step.refuses else ""
     rule = "" if step.rule.startswith("(") and not step.refuses else shown(step.rule)
-    rows: list[tuple[str | tuple[str, str], ...]] = [
-        (mark, _KINDS.get(step.kind, step.kind), (_yes(step), style), line, rule)
-    ]
+    if step.kind == "limit":
+        word, standing = _standing(step, answer)
+        rows: list[Row] = [(mark, "limit", (word, "red" if word == "used up" else ""), line, rule)]
+        return [*rows, (" ", "", "", "", (f"  {standing}", "dim"))] if standing else rows
+    rows = [(mark, _KINDS.get(step.kind, step.kind), (_yes(step), "red" if step.refuses else ""), line, rule)]
     for condition in step.conditions:
         words = f"{condition.path} {condition.op} {condition.operand}"
         rows.append((" ", "", (condition.value, "dim"), "", (f"  {shown(words, 100)}", "dim")))
@@ -212,14 +228,15 @@ def _yes(step: Step) -> str:
     return words.get(step.value, step.value) if step.kind in _KINDS else step.value
 
 
-def _standing(step: Step, answer: Answer) -> str | tuple[str, str]:
-    counted = next((counted for counted in answer.limits if counted.limit.rule == step.rule), None)
-    if counted is None:
-        return "not reached"
-    limit, usage = counted.limit, counted.usage
+def _standing(step: Step, answer: Answer) -> tuple[str, str]:
+    """Whether a limit is used up, and how far it is used."""
+    found = next((counted for counted in answer.limits if counted.limit.rule == step.rule), None)
+    if found is None:
+        return "not reached", ""
+    limit, usage = found.limit, found.usage
     if limit.scope == "session":
-        return f"{rate(limit)}, each session"
+        return "open", f"{rate(limit)}, in each session"
     if usage is None:
-        return f"0 of {rate(limit)}"
-    full = usage.used >= limit.maximum
-    return (f"{amount(usage.used)} of {rate(limit)}, resets {local(usage.resets_at):%H:%M:%S}", "red" if full else "")
+        return "open", f"0 of {rate(limit)} used"
+    word = "used up" if usage.used >= limit.maximum else "open"
+    return word, f"{amount(usage.used)} of {rate(limit)} used, resets {local(usage.resets_at):%H:%M:%S}"
