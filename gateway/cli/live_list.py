@@ -6,11 +6,11 @@ The proxies and `.netrc` of the environment are not read, as `run` does not read
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway import __version__
 from gateway.catalogue import Catalogue
+from gateway.cli.causes import causes
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Json
 from gateway.settings import Settings
@@ -35,7 +35,7 @@ def fetch(settings: Settings) -> Catalogue:
     except (HTTPError, MCPError, ValidationError, OSError, RuntimeError, TimeoutError, ExceptionGroup) as error:
         if refusals:
             raise _refused(settings, refusals[-1]) from error
-        raise _failed(settings, list(_causes(error))) from error
+        raise _failed(settings, list(causes(error))) from error
 
 
 async def _bounded(settings: Settings, refusals: list[int]) -> Catalogue:
@@ -75,17 +75,6 @@ async def _walk(settings: Settings, http: "AsyncClient") -> Catalogue:
     raise UpstreamError(f"the list of tools of `{settings.server}` has more than {_MAX_PAGES} pages")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """What is inside the groups, and what was the cause of that."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _causes(inner)
-        return
-    yield error
-    if error.__cause__ is not None:
-        yield from _causes(error.__cause__)
-
-
 def _refused(settings: Settings, status: int) -> UpstreamError:
     where = f"`{settings.server}` answered HTTP {status}"
     if status in (401, 403):
@@ -99,15 +88,15 @@ def _refused(settings: Settings, status: int) -> UpstreamError:
     return UpstreamError(where, "try again later, or ask whoever runs the server")
 
 
-def _failed(settings: Settings, causes: list[BaseException]) -> UpstreamError:
+def _failed(settings: Settings, found: list[BaseException]) -> UpstreamError:
     from httpx2 import ConnectError
 
     where = f"`{settings.server}`"
-    if any(isinstance(item, TimeoutError) for item in causes):
+    if any(isinstance(item, TimeoutError) for item in found):
         return UpstreamError(f"{where} did not answer within {BOUND_SECONDS:.0f} s", "check --upstream and the network")
-    if any(isinstance(item, ConnectError) for item in causes):
+    if any(isinstance(item, ConnectError) for item in found):
         return UpstreamError(f"{where} cannot be reached", "check --upstream and the network; is the server running?")
-    said = str(causes[0]).strip().splitlines() if causes else []
+    said = str(found[0]).strip().splitlines() if found else []
     detail = f": {said[0]}" if said else ""
     return UpstreamError(
         f"{where} did not answer as an MCP server does{detail}", "check --upstream; most end in `/mcp`"

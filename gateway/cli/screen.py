@@ -57,8 +57,13 @@ def console() -> "Console":
     """Rich on standard output, as this module's rules want it."""
     from rich.console import Console  # only where people read
 
+    class OurConsole(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to the program: Rich itself would exit with 1 here."""
+            raise BrokenPipeError
+
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    return OurConsole(width=width, highlight=False, markup=False, emoji=False)
 
 
 def styled(text: str, style: str = "") -> "Text":

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import gateway
+from gateway.cli.causes import causes
 from gateway.cli.demonstration.document import document
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
@@ -70,14 +71,23 @@ async def stage() -> AsyncIterator[Stage]:
         parameters = StdioServerParameters(
             command=sys.executable, args=words, env=_environment(folder), cwd=Path(gateway.__file__).parents[1]
         )
+        failure: Exception | None = None
         with log.open("w", encoding="utf-8") as complaints:
             try:
                 async with Client(
                     stdio_client(parameters, errlog=complaints), read_timeout_seconds=_ANSWER_SECONDS, cache=None
                 ) as client:
-                    yield Stage(client, standin, policy, state)
-            except (MCPError, OSError) as error:
-                raise DemoError(f"the gateway failed: {error}", _said(log)) from error
+                    try:
+                        yield Stage(client, standin, policy, state)
+                    except (MCPError, OSError) as error:  # kept, for the client would wrap it into a group
+                        failure = error
+            except (MCPError, ExceptionGroup) as error:
+                failure = error
+        if isinstance(failure, OSError):
+            raise failure
+        if failure is not None:
+            said = str(next(causes(failure))).lower()
+            raise DemoError(f"the gateway failed: {said}", _said(log)) from failure
 
 
 def _environment(folder: Path) -> dict[str, str]:

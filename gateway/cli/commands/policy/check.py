@@ -20,9 +20,10 @@ HELP = """Say whether a policy can be taken. Without FILE: the one that would be
 Every mistake is reported at once, with line, column and what to do; exit code 3. Warnings do not change the exit code.
 
 \b
---json: {"valid", "name", "revision", "default", "tools", "hidden",
-  "limits", "warnings": [...], "problems": [{"pointer", "line",
-  "column", "message", "hint"}]}"""
+--json: {"valid", "name", "warnings": [...], "problems": [{"pointer",
+  "line", "column", "message", "hint"}]}, and of a valid one
+  "revision", "default", "tools", "hidden", "limits" (numbers; "hidden"
+  is "*" where everything is)"""
 
 
 @click.command("check", help=HELP, short_help="say whether a policy can be taken")
@@ -36,7 +37,8 @@ def command(settings: Settings, *, file: Path | None, as_json: bool) -> int:
     except PolicyError as error:
         if not as_json:
             raise
-        document({"valid": False, "name": error.name, "problems": [asdict(problem) for problem in error.problems]})
+        problems = [asdict(problem) for problem in error.problems]
+        document({"valid": False, "name": error.name, "warnings": [], "problems": problems})
         return ConfigError.exit_code
     if as_json:
         document(_data(in_force.policy))
