@@ -113,7 +113,7 @@ class HttpClient:
         message = parse_upstream(body) if response.content_type == "application/json" else None
         if isinstance(message, Message) and message.kind == "response":
             return _matched(message, outgoing, response)
-        return _unusable(response)
+        return _unusable(response, outgoing)
 
     async def _read_stream(self, response: Response, outgoing: Outgoing, deliver: Deliver) -> Answer:
         async for message in self._messages(response):
@@ -176,11 +176,16 @@ def _matched(message: Message, outgoing: Outgoing, response: Response) -> Answer
     if not same:
         body = {**message.body, "id": outgoing.id}
         message = Message("response", outgoing.id, "", body, serialise(body))
-    fate: Fate = "refused" if response.status in (401, 404, 429) else "answered"
+    fate: Fate = "refused" if _did_not_run(response.status, outgoing) else "answered"
     return Answer(fate, message, response.status, None, _retry_after(response), _session_id(response))
 
 
-def _unusable(response: Response) -> Answer:
+def _did_not_run(status: int, outgoing: Outgoing) -> bool:
+    """Whether a status says that no tool ran: nobody was let in, or the session was unknown."""
+    return status in (401, 429) or (status == 404 and "Mcp-Session-Id" in outgoing.headers)
+
+
+def _unusable(response: Response, outgoing: Outgoing) -> Answer:
     status = response.status
     retry_after = _retry_after(response)
     match status:
@@ -198,10 +203,11 @@ def _unusable(response: Response) -> Answer:
         case _ if status >= 500:
             text = f"the upstream failed (HTTP {status}): try again later"
         case _ if status < 300:
-            text = f"the upstream answered HTTP {status} with `{response.content_type}`, not with a JSON-RPC message"
+            what = f"with `{response.content_type}`" if response.content_type else "without content"
+            text = f"the upstream answered HTTP {status} {what}, not with a JSON-RPC message"
         case _:
             text = f"the upstream refused the request (HTTP {status})"
-    fate: Fate = "refused" if status in (401, 404, 429) else "unknown"
+    fate: Fate = "refused" if _did_not_run(status, outgoing) else "unknown"
     return Answer(fate, None, status, text, retry_after)
 
 

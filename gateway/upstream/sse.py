@@ -63,7 +63,7 @@ class EventStream:
         self._size += amount
         if self._size > self._max_bytes + 65_536:
             raise UpstreamError(
-                f"the upstream sent an event of more than {self._max_bytes} bytes", "raise `--max-message-bytes`"
+                f"the upstream sent an event of more than {self._max_bytes} bytes", "raise --max-message-bytes"
             )
 
     def _line(self, line: bytes) -> Event | None:

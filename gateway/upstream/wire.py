@@ -179,12 +179,14 @@ class _Connection:
         self._reader = reader
         self._writer = writer
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
+        self._has_head = False
         self._idle_since = 0.0
         self._now = asyncio.get_running_loop().time
 
     async def exchange(self, head: h11.Request, body: bytes) -> h11.Response:
         """Send a request, wait for the head of the response."""
         http = self._http
+        self._has_head = False
         try:
             sent = (http.send(head), http.send(h11.Data(body)) if body else b"", http.send(h11.EndOfMessage()))
         except h11.LocalProtocolError as error:
@@ -194,6 +196,7 @@ class _Connection:
         while True:
             event = await self.event()
             if isinstance(event, h11.Response):
+                self._has_head = True
                 return event
             if not isinstance(event, h11.InformationalResponse):
                 raise Broken("the connection to the upstream was closed before an answer")
@@ -202,9 +205,13 @@ class _Connection:
         """The next thing the server says. Raises `Broken`."""
         try:
             while (event := self._http.next_event()) is h11.NEED_DATA:
-                self._http.receive_data(await self._reader.read(_CHUNK))
-        except h11.RemoteProtocolError as error:
-            raise Broken(f"the upstream's answer is not HTTP, or was cut off: {error}") from None
+                data = await self._reader.read(_CHUNK)
+                if not data and not self._has_head:
+                    raise Broken("the connection to the upstream was closed before an answer")
+                self._http.receive_data(data)
+        except h11.RemoteProtocolError:
+            what = "was cut off" if self._has_head else "is not HTTP"
+            raise Broken(f"the upstream's answer {what}") from None
         except OSError as error:
             raise Broken(f"the connection to the upstream was lost: {reason(error)}") from None
         return event  # type: ignore[return-value]  # h11 types its sentinels as events
