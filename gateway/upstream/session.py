@@ -68,7 +68,7 @@ class Upstream:
         self._deliver = deliver
         self._renewed = renewed
         self._session: Session | None = None
-        self._renewing = asyncio.Lock()
+        self._renewal: asyncio.Task[bool] | None = None
         self._listener: asyncio.Task[None] | None = None
         self._replays: dict[str, Message] = {}
         self._prefix = f"gw-{secrets.token_hex(4)}-"
@@ -116,13 +116,10 @@ class Upstream:
 
     async def close(self) -> None:
         """End the session, if the server has not, and drop every connection. Bounded to `_GOODBYE_SECONDS`."""
-        if self._listener is not None:
-            self._listener.cancel()
-        try:
-            async with asyncio.timeout(_GOODBYE_SECONDS):
-                await self._end(self._session)
-        except TimeoutError:
-            _LOG.warning("the upstream did not confirm the end of the session in time")
+        for task in (self._listener, self._renewal):
+            if task is not None:
+                task.cancel()
+        await self._end(self._session)
         self._http.close()
 
     # --- sessions -----------------------------------------------------------------------------------------------------
@@ -140,14 +137,19 @@ class Upstream:
         if session is None or session.id is None:
             return
         try:
-            await self._http.delete(session.headers)
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await self._http.delete(session.headers)
+        except TimeoutError:
+            _LOG.warning("the upstream did not confirm the end of the session in time")
         except (NotSent, Broken) as error:
-            _LOG.info("the session could not be ended: %s", type(error).__name__)
+            _LOG.info("the session could not be ended: %s", error)
 
     async def _again(self, message: Message, body: bytes, stale: Session, refused: Answer) -> Answer:
         """After a 404: open the session again, once for all who wait, and send the request once more."""
-        async with self._renewing:
-            if self._session is stale and not await self._renew(stale):
+        if self._session is stale:
+            if self._renewal is None or self._renewal.done():
+                self._renewal = asyncio.create_task(self._renew(stale))
+            if not await asyncio.shield(self._renewal):  # whoever is cancelled meanwhile leaves the others a session
                 return refused
         session = self._session
         return await self._post(message, body, session.headers if session else {})
@@ -158,12 +160,16 @@ class Upstream:
         answer = await self._post(opening, opening.raw, {})
         if answer.result is None:
             return False
-        self._session = session = _session_of(opening, answer)
+        session = _session_of(opening, answer)
         initialized = _notification("notifications/initialized")
         await self._post(initialized, initialized.raw, session.headers)
-        for replayed in self._replays.values():
+        for replayed in tuple(self._replays.values()):
             again = self._own(replayed.method, replayed.params)
             await self._post(again, again.raw, session.headers)
+        if self._session is not stale:  # the client has begun anew itself
+            await self._end(session)
+            return True
+        self._session = session
         self._listen()
         self._renewed()
         return True
