@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from gateway.state import Record, reading
 
@@ -102,7 +102,7 @@ class Gateway:
         self._ended = False
         self._threads = [self._start(self._read, self.process.stdout), self._start(self._listen, self.process.stderr)]
 
-    def __enter__(self) -> "Gateway":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -131,6 +131,17 @@ class Gateway:
             if "method" not in message and message.get("id") == identifier:
                 return message
             self.others.append(message)
+
+    def answers(self, identifiers: Sequence[Json]) -> list[Json]:
+        """The responses with these ids, in whatever order they come; in the order of the ids."""
+        found: dict[Json, Json] = {}
+        while missing := set(identifiers) - set(found):
+            message = self.receive()
+            if "method" not in message and message.get("id") in missing:
+                found[message["id"]] = message
+            else:
+                self.others.append(message)
+        return [found[identifier] for identifier in identifiers]
 
     def request(self, method: str, params: Json = None, **extra: Json) -> Json:
         """Send a request and wait for its response."""
