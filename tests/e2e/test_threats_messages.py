@@ -70,7 +70,39 @@ def test_b2_an_id_in_flight_is_not_taken_twice(arena: Arena) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["NaN", "Infinity", "-Infinity", "1e400", "-1e999", "1e-99999999999999999999", "0e99999999999999999999", "01", "+1", ".5", "5.", "0x1F", "1_000", "--1", "1e", "'a'", "undefined", "True", "nan", "[1,]", '{"a":1,}', '"\\x41"', '"\\ud800"', '"\\udc00\\ud800"', '"a\tb"', '"\x00"', "1 //c", "1 2", "/* */1", "9" * 700, "1" + "0" * 400],
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e400",
+        "-1e999",
+        "1e-99999999999999999999",
+        "0e99999999999999999999",
+        "01",
+        "+1",
+        ".5",
+        "5.",
+        "0x1F",
+        "1_000",
+        "--1",
+        "1e",
+        "'a'",
+        "undefined",
+        "True",
+        "nan",
+        "[1,]",
+        '{"a":1,}',
+        '"\\x41"',
+        '"\\ud800"',
+        '"\\udc00\\ud800"',
+        '"a\tb"',
+        '"\x00"',
+        "1 //c",
+        "1 2",
+        "/* */1",
+        "9" * 700,
+        "1" + "0" * 400,
+    ],
 )
 def test_b3_what_is_not_json_is_not_relayed(arena: Arena, value: str) -> None:
     for call in (HIDDEN.replace('"k"}', f'"k","x":{value}}}'), FINE.replace('"k":1', f'"k":{value}')):
@@ -104,7 +136,20 @@ def test_b3_json_that_is_no_message_is_not_relayed(arena: Arena, line: str) -> N
     assert arena.refuses(line, 1 if "id" in line else None)["error"]["code"] == REQUEST
 
 
-@pytest.mark.parametrize("version", ["", '"jsonrpc":"1.0",', '"jsonrpc":2.0,', '"jsonrpc":"2.0 ",', '"jsonrpc":null,', '"jsonrpc":["2.0"],', '"jsonrpc":"\uff12.0",', '"jsonrpc":2,', '"JSONRPC":"2.0",'])
+@pytest.mark.parametrize(
+    "version",
+    [
+        "",
+        '"jsonrpc":"1.0",',
+        '"jsonrpc":2.0,',
+        '"jsonrpc":"2.0 ",',
+        '"jsonrpc":null,',
+        '"jsonrpc":["2.0"],',
+        '"jsonrpc":"\uff12.0",',
+        '"jsonrpc":2,',
+        '"JSONRPC":"2.0",',
+    ],
+)
 def test_b4_another_jsonrpc_is_not_relayed(arena: Arena, version: str) -> None:
     refused(arena, f'{{{version}"id":"b4",{HIDDEN}}}', REQUEST, "b4")
     refused(arena, f'{{{version}"id":"b4",{FINE}}}', REQUEST, "b4")
@@ -132,7 +177,25 @@ def test_b5_a_key_that_stands_twice_is_not_relayed(arena: Arena, line: str) -> N
     refused(arena, line, REQUEST)
 
 
-FOLDED = ["Method", "METHOD", "\uff4dethod", "met\u200bhod", "\u2060method", "method\u00ad", "ID", "Params", "PARAMS", "param\u017f", "Id", "\u200did", "Jsonrpc", "jsonrpc\ufeff", "Result", "ERROR", "\u2170d"]
+FOLDED = [
+    "Method",
+    "METHOD",
+    "\uff4dethod",
+    "met\u200bhod",
+    "\u2060method",
+    "method\u00ad",
+    "ID",
+    "Params",
+    "PARAMS",
+    "param\u017f",
+    "Id",
+    "\u200did",
+    "Jsonrpc",
+    "jsonrpc\ufeff",
+    "Result",
+    "ERROR",
+    "\u2170d",
+]
 
 
 @pytest.mark.parametrize("key", FOLDED)
@@ -144,7 +207,24 @@ def test_b6_a_key_of_the_envelope_that_only_reads_like_one_is_refused(arena: Are
     refused(arena, f'{{"jsonrpc":"2.0","id":"b6","{instead}":{value},{HIDDEN}}}', REQUEST, "b6")
 
 
-@pytest.mark.parametrize("key", ["Name", "NAME", "\uff4eame", "na\u200bme", "name\u2063", "Arguments", "argument\u017f", "ARGUMENTS", "_META", "arg\u00aduments", "\U0001d427ame", "Task", "requeststate"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "Name",
+        "NAME",
+        "\uff4eame",
+        "na\u200bme",
+        "name\u2063",
+        "Arguments",
+        "argument\u017f",
+        "ARGUMENTS",
+        "_META",
+        "arg\u00aduments",
+        "\U0001d427ame",
+        "Task",
+        "requeststate",
+    ],
+)
 def test_b6_a_key_of_a_call_that_only_reads_like_one_is_refused(arena: Arena, key: str) -> None:
     value = '{"key":"k"}' if "rg" in key.casefold() else '"delete_file"'
     for line in (f'"{key}":{value},"name":"{GOOD}"', f'"name":"{GOOD}","arguments":{{}},"{key}":{value}'):
@@ -170,7 +250,16 @@ def test_b7_arguments_that_are_no_object_are_not_relayed(arena: Arena, tool: str
 
 @pytest.mark.parametrize(
     "params",
-    ["", ',"params":[]', ',"params":null', ',"params":"x"', ',"params":["delete_file"]', ',"params":{}', ',"params":5', f',"params":{{"name":{name},@META}}' for name in ("null", "5", "[]", '["delete_file"]', "{}", "true")],
+    [
+        "",
+        ',"params":[]',
+        ',"params":null',
+        ',"params":"x"',
+        ',"params":["delete_file"]',
+        ',"params":{}',
+        ',"params":5',
+        *(f',"params":{{"name":{name},@META}}' for name in ("null", "5", "[]", '["delete_file"]', "{}", "true")),
+    ],
 )
 def test_b7_a_call_whose_tool_is_no_name_is_not_relayed(arena: Arena, params: str) -> None:
     refused(arena, f'{{"jsonrpc":"2.0","id":"b7","method":"tools/call"{params}}}', PARAMS, "b7")
@@ -190,7 +279,11 @@ def test_b7_a_method_that_is_no_text_is_not_relayed(arena: Arena, method: str) -
 
 @pytest.mark.parametrize(
     "body",
-    ['"id":"gw-1","result":{}', '"id":1,"result":{"name":"delete_file"},"params":{"name":"delete_file"}', '"id":"gw-00000000-1","error":{"code":1,"message":"m"}'],
+    [
+        '"id":"gw-1","result":{}',
+        '"id":1,"result":{"name":"delete_file"},"params":{"name":"delete_file"}',
+        '"id":"gw-00000000-1","error":{"code":1,"message":"m"}',
+    ],
 )
 def test_b7_a_response_to_nothing_that_was_asked_is_not_relayed(arena: Arena, body: str) -> None:
     arena.refuses(f'{{"jsonrpc":"2.0",{body}}}', answered=False)
