@@ -159,7 +159,9 @@ class Wire:
         except ssl.SSLCertVerificationError as error:
             raise NotSent(f"the upstream's certificate is not trusted: {error.verify_message}") from None
         except OSError as error:
-            raise NotSent(f"cannot connect to the upstream: {reason(error)}") from None
+            raise NotSent(
+                f"cannot connect to the upstream: {reason(error)}: is it up, and is --upstream right?"
+            ) from None
         return _Connection(reader, writer)
 
     def _context(self) -> ssl.SSLContext:
