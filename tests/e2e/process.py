@@ -80,14 +80,17 @@ class Gateway:
         *arguments: str,
         policy: Mapping[str, Json] | Path | None = None,
         clocked: bool = False,
+        altered: str | None = None,
     ) -> None:
         self.home = home
-        module = ["tests.e2e.clocked", str(home.path / "clock")] if clocked else ["gateway"]
+        module = ("tests.e2e.clocked", str(home.path / "clock")) if clocked else ("gateway",)
+        if altered is not None:
+            module = ("tests.e2e.altered", altered)
         if policy is not None:
             file = policy if isinstance(policy, Path) else home.policy(policy)
             arguments = ("--policy", str(file), *arguments)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", *module, "run", "--upstream", upstream, *arguments],
+            self.command(upstream, *arguments, module=module),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -101,6 +104,11 @@ class Gateway:
         self._ids = 0
         self._ended = False
         self._threads = [self._start(self._read, self.process.stdout), self._start(self._listen, self.process.stderr)]
+
+    @staticmethod
+    def command(upstream: str, *arguments: str, module: Sequence[str] = ("gateway",)) -> list[str]:
+        """The command line of a gateway."""
+        return [sys.executable, "-m", *module, "run", "--upstream", upstream, *arguments]
 
     def __enter__(self) -> Self:
         return self

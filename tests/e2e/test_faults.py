@@ -233,7 +233,8 @@ def test_an_upstream_that_is_gone_was_not_asked_so_the_charge_is_given_back(plac
         error = place.gateway.call(place.tool)
     finally:
         place.upstream.start()
-    assert error == {"code": -32603, "message": "cannot connect to the upstream: connection refused"}
+    text = "cannot connect to the upstream: connection refused: is it up, and is --upstream right?"
+    assert error == {"code": -32603, "message": text}
     assert (place.settled().outcome, place.settled().upstream_status) == ("no answer: not sent", None)
     assert place.charge() == GIVEN_BACK
 

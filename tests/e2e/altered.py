@@ -1,0 +1,47 @@
+"""The gateway with something changed for a test: `python -m tests.e2e.altered patient,noisy run …`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from gateway import __main__ as program
+from gateway import app, replies
+from gateway.jsonrpc import Message
+from gateway.state import State, database
+
+NOISE: Final = ("a stray print", "a stray write", "a stray child")
+
+
+def patient() -> None:
+    """What is in flight when the input ends may take as long as it needs."""
+    vars(app)["_PATIENCE_SECONDS"] = 20.0
+
+
+def hasty() -> None:
+    """A state file that another process holds is given up at once."""
+    vars(database)["PATIENCE_SECONDS"] = 0.05
+    (State.atomically.__kwdefaults__ or {})["patience"] = 0.05
+
+
+def noisy() -> None:
+    """Whatever answers a judged call also prints."""
+    relayed = replies.relayed
+
+    def shout(message: Message) -> bytes:
+        print(NOISE[0], flush=True)
+        os.write(1, f"{NOISE[1]}\n".encode())
+        subprocess.run([sys.executable, "-c", f"print({NOISE[2]!r})"], check=True)
+        return relayed(message)
+
+    vars(replies)["relayed"] = shout
+
+
+ALTERATIONS: Final[Mapping[str, Callable[[], None]]] = {"patient": patient, "hasty": hasty, "noisy": noisy}
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1].split(","):
+        ALTERATIONS[name]()
+    sys.exit(program.main(sys.argv[2:]))
