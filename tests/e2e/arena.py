@@ -16,7 +16,7 @@ from gateway.clock import SystemClock
 from gateway.jsonrpc import loads
 from gateway.policy import Facts, Policy, ToolCall, decide, load
 from gateway.standin import Standin, StandinOptions, catalogue
-from gateway.state import Record
+from gateway.state import Record, reading
 from tests.e2e.process import Gateway, Home
 
 Json = Any
@@ -101,6 +101,11 @@ class Arena:
         """What the audit log holds."""
         return [record for record in self.gateway.home.records() if kind in (None, record.kind)]
 
+    def newest(self, count: int) -> list[Record]:
+        """The last records."""
+        with reading(self.gateway.home.state) as transaction:
+            return [entry.record for entry in transaction.audit.newest(count)]
+
     def good_call(self) -> Json:
         """A call that is allowed and answered; the message that must have arrived."""
         arguments = {"n": self._count, "big": 2**60 + 1, "text": "\u2028é\U0001f511", "list": [None, True, {"": 0}]}
@@ -121,7 +126,7 @@ class Arena:
 
     def denies(self, tool: str, arguments: str = "{}") -> Json:
         """Send a call that must be denied: its denial, after nothing arrived but a later good call, and a record."""
-        before, recorded = self.mark(), len(self.records("refused"))
+        before = self.mark()
         denial = self.raw_call(tool, arguments)
         good = self.good_call()
         assert [json.loads(body) for body in self.arrivals(before)] == [good], denial
@@ -129,8 +134,9 @@ class Arena:
         assert "structuredContent" not in denial
         assert denial.get("resultType") == ("complete" if self.era == STATELESS else None)
         said = denial["_meta"]["keyid-gateway/decision"]
-        record = self.records("refused")[recorded]
-        assert (record.decision_id, record.tool, record.rule) == (said["decision_id"], tool, said["rule"])
+        records = {record.decision_id: record for record in self.newest(3)}
+        record = records[said["decision_id"]]
+        assert (record.kind, record.tool, record.rule, record.effect) == ("refused", tool, said["rule"], "deny")
         return denial
 
     def allows(self, tool: str, arguments: str = "{}") -> Json:
