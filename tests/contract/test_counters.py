@@ -193,6 +193,14 @@ class TestRelease:
         assert used(counters, MIDNIGHT + 60) == [1]
 
     @pytest.mark.parametrize("window", ["minute", "60"])
+    def test_what_comes_too_late_is_not_counted_as_given_back(self, counters: Counters, window: str) -> None:
+        one = charge(limit(1, window))
+        late = take(counters, one, MIDNIGHT)
+        counters.release(late, MIDNIGHT + 60)
+        counters.release(take(counters, one, MIDNIGHT + 60), MIDNIGHT + 60)
+        assert used(counters, MIDNIGHT + 60) == []
+
+    @pytest.mark.parametrize("window", ["minute", "60"])
     def test_at_most_the_maximum_is_given_back_in_a_window(self, counters: Counters, window: str) -> None:
         one = charge(limit(2, window))
         for _ in range(2):

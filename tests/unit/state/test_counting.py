@@ -1,6 +1,7 @@
 """The counters in SQLite against the naive ones: whatever happens in whatever order, they say the same."""
 
 import sqlite3
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -102,3 +103,41 @@ TestComparison.settings = settings(max_examples=150, stateful_step_count=40, dea
 def test_a_cost_that_is_no_amount_is_refused(cost: str) -> None:
     with pytest.raises(ValueError, match="a cost is a finite number, not negative"):
         charge(cost=cost)
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    opened = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+def test_nothing_ever_falls_below_zero(connection: sqlite3.Connection) -> None:
+    counters = SqliteCounters(connection)
+    reserved = counters.reserve([charge(cost=2)], MIDNIGHT)
+    assert isinstance(reserved, Reservation)
+    connection.execute("UPDATE counters SET used = '1'")  # somebody edits the file
+    counters.release(reserved, MIDNIGHT)
+    assert connection.execute("SELECT used FROM counters").fetchall() == [("0",)]
+
+
+def test_refunds_of_a_window_that_is_over_are_forgotten(connection: sqlite3.Connection) -> None:
+    counters = SqliteCounters(connection)
+    for now in (MIDNIGHT, MIDNIGHT, MIDNIGHT + 60):
+        reserved = counters.reserve([charge()], now)
+        assert isinstance(reserved, Reservation)
+        counters.release(reserved, now)
+    assert connection.execute("SELECT serial FROM refunds").fetchall() == [(3,)]
+
+
+def test_what_a_session_leaves_behind_is_nothing(connection: sqlite3.Connection) -> None:
+    counters = SqliteCounters(connection)
+    charges = [charge(limit(window=window, scope="session")) for window in ("minute", "60")]
+    reserved = counters.reserve(charges, MIDNIGHT)
+    assert isinstance(reserved, Reservation)
+    counters.reserve(charges, MIDNIGHT)
+    counters.release(reserved, MIDNIGHT)
+    counters.forget_session("s1")
+    rows = [connection.execute(f"SELECT * FROM {table}").fetchall() for table in ("counters", "hits", "refunds")]  # noqa: S608 - our tables
+    assert rows == [[], [], []]
