@@ -7,12 +7,15 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     app          composition root: the only module that names implementations
     settings     flag > environment > settings file > default      | standin  the embedded KeyID stand-in
     relay        the pump: which message is judged, which passes; ids, cancel, eras
-    interceptor  one tools/call: decide, reserve, record, relay, settle
-    stdio        the client's side  | upstream  the server's side  | state  counters, audit log
+    interceptor  one judged request: decide, reserve, record, relay, settle, record
+    filters      what a client gets to see of the upstream's lists
+    policies     which policy is in force, and its replacement       | mirror   keeps the catalogue true
+    replies      what the agent receives                             | notices  what the gateway says of its own accord
+    stdio        the client's side  | upstream  the server's side    | state    counters, audit log
     catalogue    what the upstream announced
     keyid        what is known of the KeyID tools; the recommended pack
     policy       the decision: document -> compiled policy -> decide(call) -> Decision
-    jsonrpc      strict parsing, canonical bytes    | clock  the only reader of time
+    jsonrpc      strict parsing, canonical bytes                     | clock    the only reader of time
     errors       what can go wrong, with a hint and an exit code
 """
 

@@ -52,12 +52,18 @@ def visible(policy: Policy | NoPolicy, tool: str) -> bool:
     return isinstance(policy, NoPolicy) or judge.visible(policy, tool)
 
 
-def visibility_changed(tools: Iterable[str], old: Policy | NoPolicy, new: Policy | NoPolicy) -> bool:
-    """Whether a client that listed under `old` would see another list under `new`."""
-    tools = tuple(tools)
-    if [visible(old, tool) for tool in tools] != [visible(new, tool) for tool in tools]:
-        return True
-    return not tools
+def changed_lists(tools: Iterable[str], old: Policy | NoPolicy, new: Policy | NoPolicy) -> tuple[str, ...]:
+    """Which lists (`tools`, `resources`, `prompts`) would look different to a client under `new`.
+
+    Where no tool is known yet, nobody can tell, and the tools' list counts as changed.
+    """
+    names = tuple(tools)
+    moved = [visible(old, name) for name in names] != [visible(new, name) for name in names]
+    changed = ["tools"] if moved or not names else []
+    for kind, method in (("resources", "resources/read"), ("prompts", "prompts/get")):
+        if _permits(old, method) != _permits(new, method):
+            changed.append(kind)
+    return tuple(changed)
 
 
 def without_denied_subscriptions(request: Message, policy: Policy | NoPolicy) -> bytes:

@@ -18,12 +18,12 @@ request. Messages of the upstream's own accord pass as they came.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from gateway import replies
 from gateway.errors import GatewayError
-from gateway.filters import filtered, visibility_changed, without_denied_subscriptions
+from gateway.filters import changed_lists, filtered, without_denied_subscriptions
 from gateway.interceptor import Client, Interceptor
 from gateway.jsonrpc import (
     INTERNAL_ERROR,
@@ -35,9 +35,9 @@ from gateway.jsonrpc import (
     Message,
     Refusal,
     parse,
-    serialise,
 )
 from gateway.mirror import Mirror
+from gateway.notices import Notices
 from gateway.policies import NoPolicy, Policies
 from gateway.policy import Policy
 from gateway.stdio import TOO_LONG
@@ -87,12 +87,11 @@ class Relay:
         self._client = Client()
         self._running: dict[Id, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
-        self._endless: set[asyncio.Task[None]] = set()
         self._handshake: asyncio.Task[None] | None = None
         self._last_notification: asyncio.Task[None] | None = None
         self._asked: dict[Id, None] = {}
         self._tasks: dict[str, None] = {}
-        self._logging = False
+        self._notices = Notices(send, lambda: upstream.is_open)
         self.answered = asyncio.Event()
         """Set when the client has its first answer."""
 
@@ -120,8 +119,8 @@ class Relay:
 
     async def finish(self, patience: float) -> None:
         """Let what is in flight end for `patience` seconds, then cancel it; every call is settled when this returns."""
-        for task in self._endless:
-            task.cancel()
+        for identifier in self._notices.listening:
+            self._running[identifier].cancel()
         tasks = set(self._others)
         if tasks and patience > 0:
             _, tasks = await asyncio.wait(tasks, timeout=patience)
@@ -139,8 +138,7 @@ class Relay:
         self._running[identifier] = task
         task.add_done_callback(lambda _: self._ended(message, identifier, task))
         if message.method == "subscriptions/listen":
-            self._endless.add(task)
-            task.add_done_callback(self._endless.discard)
+            self._notices.listens(identifier, message)
         if message.method in _HANDSHAKE:
             self._handshake = task
 
@@ -158,6 +156,7 @@ class Relay:
     def _ended(self, message: Message, identifier: Id, task: asyncio.Task[None]) -> None:
         """A request is over. One that ended by a fault of ours is answered all the same: no client waits for ever."""
         self._running.pop(identifier, None)
+        self._notices.stops(identifier)
         fault = None if task.cancelled() else task.exception()
         if fault is not None:
             _LOG.error("%s failed inside the gateway", message.method, exc_info=fault)
@@ -215,7 +214,7 @@ class Relay:
         if answer.response is None:
             return replies.failure(message, answer.failure or "no answer", answer)
         if message.method == "initialize":
-            self._logging = _declares_logging(answer)
+            self._notices.logging = _declares_logging(answer)
         if message.method in LISTS:
             return await self._list(message, answer.response)
         return replies.relayed(answer.response)
@@ -269,26 +268,17 @@ class Relay:
     def renewed(self) -> None:
         """The upstream's session was opened again: what it announces may differ."""
         self._mirror.catalogue.stale = True
-        self._start(self._say("notifications/tools/list_changed", {}))
+        self._start(self._notices.lists_changed(["tools"]))
 
     # --- of the gateway's own accord ----------------------------------------------------------------------------------
 
     def policy_changed(self, old: Policy | NoPolicy, new: Policy | NoPolicy) -> None:
-        """Tell the client if other tools are visible now."""
-        if visibility_changed(self._mirror.catalogue.names(), old, new):
-            self._start(self._say("notifications/tools/list_changed", {}))
+        """Tell the client which lists look different now."""
+        self._start(self._notices.lists_changed(changed_lists(self._mirror.catalogue.names(), old, new)))
 
     def policy_rejected(self, report: str) -> None:
-        """Tell a client that takes logging that an edit was not taken."""
-        if self._logging:
-            self._start(
-                self._say("notifications/message", {"level": "error", "logger": "keyid-gateway", "data": report})
-            )
-
-    async def _say(self, method: str, params: Mapping[str, Json]) -> None:
-        if self._upstream.is_open:
-            body = {"jsonrpc": "2.0", "method": method, **({"params": params} if params else {})}
-            await self._send(serialise(body))
+        """Tell the client that an edit was not taken."""
+        self._start(self._notices.error(report))
 
 
 async def _after(task: asyncio.Task[None] | None) -> None:
