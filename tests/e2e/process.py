@@ -101,6 +101,7 @@ class Gateway:
         """Notifications and requests of the server that came while an answer was awaited."""
         self._arrived: queue.Queue[bytes | None] = queue.Queue()
         self._errors: list[str] = []
+        self._complained = threading.Condition()
         self._ids = 0
         self._ended = False
         self._threads = [self._start(self._read, self.process.stdout), self._start(self._listen, self.process.stderr)]
@@ -150,6 +151,16 @@ class Gateway:
             else:
                 self.others.append(message)
         return [found[identifier] for identifier in identifiers]
+
+    def hear(self, method: str) -> Json:
+        """Wait for a notification or request of the server with this method; it is taken out of `others`."""
+        for message in self.others:
+            if message.get("method") == method:
+                self.others.remove(message)
+                return message
+        while (message := self.receive()).get("method") != method:
+            self.others.append(message)
+        return message
 
     def request(self, method: str, params: Json = None, **extra: Json) -> Json:
         """Send a request and wait for its response."""
@@ -226,6 +237,11 @@ class Gateway:
         """What the gateway has said on standard error so far."""
         return "".join(self._errors)
 
+    def wait_for_error(self, text: str) -> None:
+        """Wait until standard error has said this."""
+        with self._complained:
+            assert self._complained.wait_for(lambda: text in self.errors, PATIENCE), f"not said: {text}\n{self.errors}"
+
     def _start(self, work: Callable[[IO[bytes]], None], stream: IO[bytes] | None) -> threading.Thread:
         assert stream is not None
         thread = threading.Thread(target=work, args=(stream,), daemon=True)
@@ -239,7 +255,9 @@ class Gateway:
 
     def _listen(self, stream: IO[bytes]) -> None:
         for line in stream:
-            self._errors.append(line.decode("utf-8", "replace"))
+            with self._complained:
+                self._errors.append(line.decode("utf-8", "replace"))
+                self._complained.notify_all()
 
 
 def decision(result: Json) -> Json:
