@@ -34,6 +34,7 @@ from gateway.jsonrpc import (
     Json,
     Message,
     Refusal,
+    fold,
     parse,
 )
 from gateway.mirror import Mirror
@@ -200,7 +201,7 @@ class Relay:
             return await self._pass(message)
         if message.method.startswith("tasks/"):
             return await self._task(message)
-        if message.method.casefold().strip() == "tools/call" and message.method != "tools/call":
+        if message.method != "tools/call" and _reads_like_a_call(message.method):
             return replies.error(message.id, METHOD_NOT_FOUND, "unknown method: it only looks like `tools/call`")
         return await self._interceptor.intercept(message, self._identify(message), self._forwarder(message))
 
@@ -227,7 +228,8 @@ class Relay:
         return filtered(message, response, await self._policies.current(), self._tasks)
 
     async def _task(self, message: Message) -> bytes:
-        if message.params.get("taskId") not in self._tasks:
+        task = message.params.get("taskId")
+        if not isinstance(task, str) or task not in self._tasks:
             return replies.error(message.id, INVALID_PARAMS, "no such task: only tasks of judged calls are reachable")
         answer = await self._upstream.request(message, body=message.raw)
         if answer.response is None:
@@ -291,6 +293,11 @@ def _remember(known: dict[K, None], key: K) -> None:
     while len(known) >= _MAX_REMEMBERED:
         known.pop(next(iter(known)))
     known[key] = None
+
+
+def _reads_like_a_call(method: str) -> bool:
+    """Whether a careless upstream might take a method for `tools/call`: by case, form, white space, what is unseen."""
+    return "".join(char for char in fold(method) if char.isprintable() and not char.isspace()) == "tools/call"
 
 
 def _client(info: Json) -> Client:
