@@ -151,7 +151,7 @@ class Interceptor:
                 return decision
             reserved = tx.counters.reserve(charges, case.at)
             if isinstance(reserved, Exhausted):
-                refusal = refuse_limit(reserved.charge.limit, reserved.retry_after_seconds or 1)
+                refusal = refuse_limit(reserved.charge.limit, reserved.retry_after_seconds)
                 tx.audit.append(self._record(state, case, refusal, revision, "refused"))
                 return refusal
             tx.audit.append(self._record(state, case, decision, revision, "decided"))

@@ -49,8 +49,11 @@ def refuse_no_policy(cause: str) -> Decision:
     return denied("(no policy)", "no policy", f"No policy is in force: {cause}")
 
 
-def refuse_limit(limit: Limit, retry_after: int) -> Decision:
-    """A limit is used up; `retry_after` is in seconds."""
-    unit = "second" if retry_after == 1 else "seconds"
-    standard = f"Rate limit of {limit.maximum:f} per {limit.window} reached. Try again in {retry_after} {unit}."
+def refuse_limit(limit: Limit, retry_after: int | None) -> Decision:
+    """A limit is used up; `retry_after` is in seconds, None where no waiting helps: one call is more than the limit."""
+    standard = f"Rate limit of {limit.maximum:f} per {limit.window} reached."
+    if retry_after is None:
+        standard += " Waiting does not help: one call is more than that."
+    else:
+        standard += f" Try again in {retry_after} {'second' if retry_after == 1 else 'seconds'}."
     return Decision("deny", limit.rule, "limit", limit.on_deny or standard, retry_after_seconds=retry_after)

@@ -36,3 +36,9 @@ def test_a_limit_says_how_many_per_what_and_when_again(maximum: str, window: str
 def test_a_limit_speaks_with_its_own_text() -> None:
     decision = refuse_limit(limit("30", "minute", "Slow down."), 12)
     assert (decision.message, decision.retry_after_seconds) == ("Slow down.", 12)
+
+
+def test_a_limit_below_one_call_says_that_waiting_does_not_help() -> None:
+    decision = refuse_limit(limit("0.5", "minute"), None)
+    assert decision.message == "Rate limit of 0.5 per minute reached. Waiting does not help: one call is more than that."
+    assert decision.retry_after_seconds is None

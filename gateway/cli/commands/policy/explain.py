@@ -137,7 +137,7 @@ def _counted(settings: Settings, in_force: InForce, explanation: Explanation) ->
             usages = {usage.key: usage for usage in opened.counters.usage(now)}
             exhausted = opened.counters.peek([charge for charge in charges if _is_kept(charge)], now)
     if exhausted is not None and decision.effect == "allow":
-        decision = refuse_limit(exhausted.charge.limit, exhausted.retry_after_seconds or 1)
+        decision = refuse_limit(exhausted.charge.limit, exhausted.retry_after_seconds)
     limits = tuple(Counted(charge.limit, usages.get(charge.key)) for charge in charges)
     return Answer(in_force, explanation, decision, limits, now)
 
