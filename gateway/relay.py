@@ -60,6 +60,7 @@ _HOUSEKEEPING: Final = LISTS | {
 _HANDSHAKE: Final = frozenset({"initialize", "notifications/initialized"})
 _MAX_REMEMBERED: Final = 10_000
 _SETTLING_SECONDS: Final = 0.3
+_HEADER_MISMATCH: Final = -32020
 _CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 
 Send = Callable[[bytes], Coroutine[Any, Any, None]]
@@ -86,7 +87,7 @@ class Relay:
         self._policies = policies
         self._max_depth = max_depth
         self._client = Client()
-        self._running: dict[Id, asyncio.Task[None]] = {}
+        self._running: dict[Id, tuple[Message, asyncio.Task[None]]] = {}
         self._others: set[asyncio.Task[None]] = set()
         self._handshake: asyncio.Task[None] | None = None
         self._last_notification: asyncio.Task[None] | None = None
@@ -121,7 +122,7 @@ class Relay:
     async def finish(self, patience: float) -> None:
         """Let what is in flight end for `patience` seconds, then cancel it; every call is settled when this returns."""
         for identifier in self._notices.listening:
-            self._running[identifier].cancel()
+            self._running[identifier][1].cancel()
         tasks = set(self._others)
         if tasks and patience > 0:
             _, tasks = await asyncio.wait(tasks, timeout=patience)
@@ -136,7 +137,7 @@ class Relay:
             await self._send(replies.error(identifier, INVALID_REQUEST, text))
             return
         task = self._start(self._answer(message, self._handshake))
-        self._running[identifier] = task
+        self._running[identifier] = message, task
         task.add_done_callback(lambda _: self._ended(message, identifier, task))
         if message.method == "subscriptions/listen":
             self._notices.listens(identifier, message)
@@ -175,13 +176,17 @@ class Relay:
         await self._upstream.notify(message)
 
     async def _cancel(self, message: Message) -> None:
-        """Cancel here, which closes the stream, and say so upstream in a handshake era. Nothing is answered then."""
+        """Cancel here, which closes the stream, and say so upstream in a handshake era. Nothing is answered then.
+
+        The era is that of the cancelled request: in the stateless one, the closed stream is all that is said.
+        """
         target = message.params.get("requestId")
-        task = self._running.get(target) if isinstance(target, str | int) else None
-        if task is None or isinstance(target, bool):
+        found = self._running.get(target) if isinstance(target, str | int) else None
+        if found is None or isinstance(target, bool):
             return
+        request, task = found
         task.cancel()
-        if self._upstream.is_open:
+        if not is_modern(request) and self._upstream.is_open:
             await self._upstream.notify(message)
 
     # --- requests -----------------------------------------------------------------------------------------------------
@@ -238,13 +243,27 @@ class Relay:
 
     def _forwarder(self, message: Message) -> Callable[[bytes], Awaitable[Answer]]:
         async def forward(body: bytes) -> Answer:
-            name = message.params.get("name")
-            schema = self._mirror.catalogue.input_schema(name) if isinstance(name, str) else None
-            answer = await self._upstream.request(message, body=body, schema=schema)
+            answer = await self._request(message, body)
+            if _refused_for_headers(answer) and await self._looked_again(message):
+                answer = await self._request(message, body)
             self._remember_task(answer)
             return answer
 
         return forward
+
+    async def _request(self, message: Message, body: bytes) -> Answer:
+        name = message.params.get("name")
+        schema = self._mirror.catalogue.input_schema(name) if isinstance(name, str) else None
+        return await self._upstream.request(message, body=body, schema=schema)
+
+    async def _looked_again(self, message: Message) -> bool:
+        """Fetch the tools anew, because a call was refused for headers made from a schema that is out of date."""
+        name = message.params.get("name")
+        if message.method != "tools/call" or not isinstance(name, str):
+            return False
+        catalogue = self._mirror.catalogue
+        catalogue.stale = True
+        return await self._mirror.ensure(name, message) is None and name in catalogue
 
     def _remember_task(self, answer: Answer) -> None:
         """A call may answer with a task (2025-11-25: `task.taskId`; the 2026 extension: `taskId`)."""
@@ -281,6 +300,12 @@ class Relay:
     def policy_rejected(self, report: str) -> None:
         """Tell the client that an edit was not taken."""
         self._start(self._notices.error(report))
+
+
+def _refused_for_headers(answer: Answer) -> bool:
+    """Whether the server did not take a request because its headers do not fit its body (2026-07-28): it did not run."""
+    error = answer.response.body.get("error") if answer.response is not None else None
+    return isinstance(error, dict) and error.get("code") == _HEADER_MISMATCH
 
 
 async def _after(task: asyncio.Task[None] | None) -> None:
