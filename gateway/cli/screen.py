@@ -80,12 +80,11 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> bool:
     """
     screen = console()
     widths = [max(map(len, map(_text, column))) for column in zip(columns, *rows, strict=True)]
-    room = screen.width - _GAP * len(widths) + 1
-    left = room - sum(widths[:-1])
+    left = screen.width - sum(widths[:-1]) - _GAP * (len(widths) - 1)
     narrow = left < min(widths[-1], _LEAST)
     if narrow:
         widths = widths[:-1]
-        left = room + _GAP - sum(widths[:-1])
+        left = screen.width - sum(widths[:-1]) - _GAP * (len(widths) - 1)
     widths[-1] = max(1, min(left, widths[-1]))
     for number, row in enumerate((columns, *rows)):
         line = styled("", "" if number else "bold")

@@ -81,14 +81,14 @@ def command_line(words: Sequence[str]) -> int:
     except GatewayError as error:
         return _complain(error)
     except click.Abort:
-        note("\ninterrupted")
+        note("interrupted")
         return _INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         say(error.ctx.get_help())
         return 0
     except click.ClickException as error:
         return _complain(as_usage_error(error))
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the latter is what click makes of the former
         return _closed_pipe()
     except Exception as error:  # noqa: BLE001 - one of the two places that may: here it becomes a sentence and a code
         return _unforeseen(error, words)

@@ -1,6 +1,7 @@
 """`policy init`: the recommended pack, written out to be edited."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +61,8 @@ def write(path: Path, text: str, *, force: bool) -> None:
         raise UsageError(f"`{path}` is a folder", "name the file to write")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(mode=0o700, parents=True)
         _write_draft(draft, text)
         if force:
             draft.replace(path)
@@ -72,7 +74,8 @@ def write(path: Path, text: str, *, force: bool) -> None:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError(f"`{path}` cannot be written: {reason}", "choose another place: `policy init FILE`") from None
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _write_draft(draft: Path, text: str) -> None:

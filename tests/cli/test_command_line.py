@@ -1,0 +1,232 @@
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gateway import __version__
+from gateway.__main__ import main
+from gateway.cli.commands import COMMANDS, limits, root
+from tests.cli.conftest import Home, Run
+
+ROOT = Path(__file__).parents[2]
+
+HELP = """\
+Usage: keyid-gateway [OPTIONS] COMMAND [ARGS]...
+
+  A policy gateway between an AI agent and an MCP server.
+
+  It mirrors the server's tools to one client, judges every call by a policy
+  on this machine before it is relayed, and records what came of it. What the
+  policy refuses never reaches the server.
+
+  Begin with:
+    keyid-gateway demo           see it at work; no account, no network
+    keyid-gateway policy init    write the recommended policy to a file to edit
+    keyid-gateway tools          what each tool of the server may do under it
+
+  Without arguments, and with an MCP client on standard input, it is `run`.
+
+Options:
+  --version   Show the version and exit.
+  --debug     show the traceback of an unexpected error
+  -h, --help  Show this message and exit.
+
+Commands:
+  run      serve one MCP client on standard input and output
+  demo     see it at work; no account, no network
+  tools    what each tool of the server may do under the policy
+  policy   write, check and question a policy
+  limits   what is used of the limits, and what resets when
+  audit    look at the audit log
+  standin  serve an invented KeyID on this machine to try things on
+
+  Exit codes:
+    0  done                       3  policy or settings invalid
+    1  denied, or a check failed  4  the upstream server failed
+    2  wrong usage                5  the state file failed
+                                 70  an unexpected error
+"""
+
+
+def test_the_help_teaches(run: Run) -> None:
+    ran = run("--help")
+    assert (ran.code, ran.out, ran.err) == (0, HELP, "")
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").out == f"keyid-gateway {__version__}\n"
+
+
+@pytest.mark.parametrize("group", ["policy", "audit"])
+def test_a_group_alone_says_what_it_has(run: Run, group: str) -> None:
+    ran = run(group)
+    assert ran.code == 0
+    assert ran.out.startswith(f"Usage: keyid-gateway {group} [OPTIONS] COMMAND")
+
+
+def _leaves() -> list[list[str]]:
+    found: list[list[str]] = []
+    for command in COMMANDS:
+        inner = getattr(command, "commands", None)
+        found += [[str(command.name)]] if inner is None else [[str(command.name), name] for name in inner]
+    return found
+
+
+@pytest.mark.parametrize("words", _leaves(), ids=" ".join)
+def test_every_command_has_help_that_fits_a_terminal(run: Run, words: list[str]) -> None:
+    ran = run(*words, "--help")
+    assert (ran.code, ran.err) == (0, "")
+    body = ran.out.partition("On this machine:")[0]
+    assert max(map(len, body.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [words for words in _leaves() if words != ["run"]], ids=" ".join)
+def test_every_command_that_prints_data_documents_its_json(run: Run, words: list[str]) -> None:
+    assert "--json: " in run(*words, "--help").out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["polcy"], "error: unknown command `keyid-gateway polcy`\nhint: did you mean `keyid-gateway policy`?\n"),
+        (
+            ["policy", "xyzzy"],
+            "error: unknown command `keyid-gateway policy xyzzy`\nhint: commands are `check`, `explain`, `init`\n",
+        ),
+        (["run", "--polcy", "x"], "error: unknown flag `--polcy`\nhint: did you mean `--policy`?\n"),
+        (
+            ["limits", "--xyzzy"],
+            "error: unknown flag `--xyzzy`\nhint: `keyid-gateway limits --help` says what can be given\n",
+        ),
+        (
+            ["limits", "extra"],
+            (
+                "error: got unexpected extra argument (extra)\n"
+                "hint: `keyid-gateway limits --help` says what can be given\n"
+            ),
+        ),
+        (["run", "--policy"], "error: `--policy` needs a value\nhint: put it behind the flag: `--policy VALUE`\n"),
+        (
+            ["limits", "--grant", "a", "--grant", "b"],
+            "error: `--grant` stands 2 times\nhint: it takes one value: leave one of them out\n",
+        ),
+        (
+            ["policy", "explain"],
+            "error: `TOOL` is missing\nhint: the form is `keyid-gateway policy explain [OPTIONS] TOOL [ARGUMENTS]`\n",
+        ),
+        (
+            ["audit", "tail", "-n", "many"],
+            (
+                "error: `-n`: a whole number from 1 to 100000 is needed\n"
+                "hint: `keyid-gateway audit tail --help` says what can be given\n"
+            ),
+        ),
+        (
+            ["standin", "--page-size", "0"],
+            (
+                "error: `--page-size`: a whole number from 1 is needed\n"
+                "hint: `keyid-gateway standin --help` says what can be given\n"
+            ),
+        ),
+        (
+            ["tools", "--upstream", "keyid.ai"],
+            (
+                "error: --upstream: an http:// or https:// URL is needed\n"
+                "hint: --upstream URL: the MCP server to guard, over streamable HTTP\n"
+            ),
+        ),
+        (["\x1b[31mred"], None),
+    ],
+)
+def test_wrong_usage_says_what_was_meant(run: Run, words: list[str], message: str | None) -> None:
+    ran = run(*words)
+    assert (ran.code, ran.out) == (2, "")
+    assert "\x1b" not in ran.err
+    assert message is None or ran.err == message
+
+
+def test_an_unknown_variable_is_an_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYID_GATEWAY_POLCY", "x")
+    ran = run("limits")
+    assert ran.code == 3
+    assert ran.err == (
+        "error: unknown setting `KEYID_GATEWAY_POLCY` in the environment\nhint: did you mean `KEYID_GATEWAY_POLICY`?\n"
+    )
+
+
+def _break(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("the secret of the fault")
+
+    monkeypatch.setattr(limits, "policy_in_force", broken)
+
+
+def test_an_unforeseen_error_is_one_sentence_and_leaves_its_traceback_in_the_log(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _break(monkeypatch)
+    ran = run("limits")
+    assert (ran.code, ran.out) == (70, "")
+    assert ran.err == (
+        "error: unexpected ZeroDivisionError: this is a fault of keyid-gateway, not yours\n"
+        f"hint: its traceback is at the end of `{home.log}`; `keyid-gateway --debug limits` shows it\n"
+    )
+    assert "the secret of the fault" in home.log.read_text(encoding="utf-8")
+    assert home.log.stat().st_mode & 0o777 == 0o600
+
+
+def test_debug_shows_the_traceback(run: Run, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    _break(monkeypatch)
+    ran = run("--debug", "limits")
+    assert ran.code == 70
+    assert "Traceback (most recent call last)" in ran.err
+    assert not home.log.exists()
+
+
+def test_an_unforeseen_error_says_so_where_no_log_can_be_written(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _break(monkeypatch)
+    home.log.mkdir()
+    assert "it left no traceback: the log cannot be written" in run("limits").err
+
+
+def test_python_m_gateway_is_the_same_program(home: Home) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "gateway", "--help"],
+        env={**os.environ, **home.environment, "NO_COLOR": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, HELP, "")
+
+
+def test_the_installed_script_is_the_same_program() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["scripts"] == {"keyid-gateway": f"{main.__module__}:{main.__name__}"}
+
+
+def test_a_closed_pipe_is_silent(home: Home) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        ran = subprocess.run(
+            [sys.executable, "-m", "gateway", "policy", "init", "-"],
+            env={**os.environ, **home.environment},
+            cwd=ROOT,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+def test_the_registry_is_what_the_program_has() -> None:
+    assert list(root.commands.values()) == list(COMMANDS)

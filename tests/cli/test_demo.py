@@ -1,0 +1,124 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.commands import demo
+from gateway.cli.demonstration.acts import Check, Step
+from gateway.cli.demonstration.document import document
+from gateway.policy import load
+from tests.cli.conftest import Home, Run
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60
+
+
+def _start(home: Home, *words: str) -> subprocess.Popen[str]:
+    folder = home.folder / "temporary"
+    folder.mkdir()
+    return subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo", *words],
+        env={**os.environ, **home.environment, "TMPDIR": str(folder)},
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_whole_story(home: Home) -> None:
+    process = _start(home)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, ""), out
+    assert re.findall(r"^\d\. (.*)$", out, re.MULTILINE) == [
+        "64 tools mirrored",
+        "an allowed call",
+        "a sign-up from beginning to end",
+        "a hidden tool",
+        "the same tool, other arguments",
+        "a limit",
+        "what reached the server",
+        "the audit log of all that",
+    ]
+    for line in (
+        "   says    the client sees 58; the policy hides 6",
+        '   answer  [POLICY DENIED] Tool "delete_file" is hidden by policy',
+        "   rule    /tools/send_email/deny_if/0: args.bcc exists true",
+        "   answer  [POLICY DENIED] Mail goes to colleagues at example.com only.",
+        "   ok      the 8 allowed calls arrived, once each and unchanged",
+        "   ok      nothing of the 4 refused calls arrived",
+        "   deny   get_totp_code                   /tools/get_totp_code/rate_limit",
+        "17 of 17 checks are as they should be.",
+    ):
+        assert f"\n{line}\n" in out
+    assert "FAILED" not in out
+    assert "\x1b" not in out
+    lines = [line for line in out.splitlines() if '"command"' not in line]
+    assert max(map(len, lines)) <= 80
+    assert not list((home.folder / "temporary").iterdir())
+    assert not home.state.exists()
+
+
+def test_ctrl_c_leaves_nothing_behind(home: Home) -> None:
+    process = _start(home)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("1. "):
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (130, "\ninterrupted\n")
+    assert not list((home.folder / "temporary").iterdir())
+
+
+GOOD = Step("good", "a good step", (("call", "x {}"), ("", "a line")), (Check("it is so", ok=True),))
+BAD = Step("bad", "a bad step", (), (Check("it is so", ok=False, found="something else"),))
+
+
+def _play(monkeypatch: pytest.MonkeyPatch, *steps: Step) -> None:
+    async def play(teller: "demo._Teller | None") -> list[Step]:
+        for number, step in enumerate(steps, 1):
+            if teller is not None:
+                teller.tell(number, step)
+        return list(steps)
+
+    monkeypatch.setattr(demo, "_play", play)
+
+
+def test_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    _play(monkeypatch, GOOD)
+    ran = run("demo", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert json.loads(ran.out) == {
+        "ok": True,
+        "steps": [
+            {
+                "name": "good",
+                "title": "a good step",
+                "lines": [["call", "x {}"], ["", "a line"]],
+                "checks": [{"expected": "it is so", "ok": True, "found": ""}],
+            }
+        ],
+    }
+
+
+def test_what_is_not_as_it_should_be_is_said_and_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    _play(monkeypatch, GOOD, BAD)
+    ran = run("demo")
+    assert ran.code == 1
+    assert ran.out == (
+        "\n1. a good step\n   call    x {}\n   a line\n   ok      it is so\n"
+        "\n2. a bad step\n   FAILED  it is so; found: something else\n"
+    )
+    assert ran.err == "error: not as it should be: a bad step\n"
+    assert json.loads(run("demo", "--json").out)["ok"] is False
+
+
+def test_its_policy_is_valid_and_says_nothing_odd() -> None:
+    assert load(json.dumps(document()).encode(), name="demo").warnings == ()

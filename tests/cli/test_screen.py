@@ -1,0 +1,64 @@
+import pytest
+from rich.console import Console
+
+from gateway.cli import screen
+
+ROWS: list[screen.Row] = [
+    ("get_identity", "Read", ("allowed", "green"), "/tools/get_identity"),
+    (
+        "complete_registration_session",
+        "Write",
+        "limited: 30 per minute",
+        "/tools/complete_registration_session/limits/0",
+    ),
+]
+COLUMNS = ("tool", "category", "effect", "rule")
+
+
+def _terminal(monkeypatch: pytest.MonkeyPatch, width: int, *, colour: bool = False) -> None:
+    def console() -> Console:
+        return Console(width=width, highlight=False, force_terminal=colour, no_color=not colour)
+
+    monkeypatch.setattr(screen, "console", console)
+
+
+def test_a_table_in_a_pipe_is_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    assert screen.table(COLUMNS, ROWS) is False
+    assert capsys.readouterr().out == (
+        "tool                           category  effect                  rule\n"
+        "get_identity                   Read      allowed                 /tools/get_identity\n"
+        "complete_registration_session  Write     limited: 30 per minute  "
+        "/tools/complete_registration_session/limits/0\n"
+    )
+
+
+def test_a_pointer_that_is_too_long_keeps_its_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _terminal(monkeypatch, 80)
+    assert screen.table(COLUMNS, ROWS) is False
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "complete_registration_session  Write     limited: 30 per minute  …ssion/limits/0"
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_column_without_room_is_left_out(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    _terminal(monkeypatch, 60)
+    assert screen.table(COLUMNS, ROWS) is True
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "complete_registration_session  Write     limited: 30 per mi…"
+    assert max(map(len, lines)) <= 60
+
+
+def test_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    screen.table(COLUMNS, ROWS)
+    assert "\x1b" not in capsys.readouterr().out
+    _terminal(monkeypatch, 100, colour=True)
+    screen.table(COLUMNS, ROWS)
+    assert "\x1b[32mallowed" in capsys.readouterr().out
+
+
+def test_json_is_plain_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.document({"tool": "\x1b\u202e名"})
+    screen.record({"tool": "\x1b\u202e名"})
+    assert capsys.readouterr().out == ('{\n  "tool": "\\u001b\\u202e\\u540d"\n}\n{"tool":"\\u001b\\u202e\\u540d"}\n')
