@@ -1,7 +1,7 @@
 """One client of the official SDK twice: connected directly, and through the gateway to an identical stand-in.
 
-The stand-ins' clocks stand still, so that what is done on both gives equal results; `Pair.same` does it on both and says
-where they differ.
+The stand-ins' clocks stand still, so that what is done on both gives equal results; `Pair.same` does it on both and
+says where they differ.
 """
 
 import sys
@@ -91,17 +91,20 @@ class Seen:
             self.note(shown["method"], shown.get("params"))
 
     async def sample(
-        self, _: ClientRequestContext, params: CreateMessageRequestParams
+        self, context: ClientRequestContext, params: CreateMessageRequestParams
     ) -> CreateMessageResult | ErrorData:
+        assert context.session.protocol_version
         self.note("sampling", plain(params))
         content = TextContent(type="text", text="Ünïcode \u2028")
         return REFUSED if self.refuse else CreateMessageResult(role="assistant", model="m", content=content)
 
-    async def elicit(self, _: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+    async def elicit(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+        assert context.session.protocol_version
         self.note("elicitation", plain(params))
         return REFUSED if self.refuse else ElicitResult(action="accept", content={"answer": "blue"})
 
-    async def roots(self, _: ClientRequestContext) -> ListRootsResult | ErrorData:
+    async def roots(self, context: ClientRequestContext) -> ListRootsResult | ErrorData:
+        assert context.session.protocol_version
         self.note("roots", None)
         return REFUSED if self.refuse else ListRootsResult(roots=[Root(uri=FileUrl("file:///srv/x%20y"), name="x")])
 
@@ -187,7 +190,7 @@ class Pair:
 
 
 @asynccontextmanager
-async def connected(  # noqa: PLR0913  # what a client can be is what the tests vary
+async def connected(
     home: Home,
     standin: Standin,
     *,

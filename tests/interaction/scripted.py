@@ -11,7 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 Json = Any
-INITIALIZED = '"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}'
+INITIALIZED = (
+    '"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}'
+)
 UNKNOWN = '"error":{"code":-32601,"message":"Method not found"}'
 
 
@@ -30,7 +32,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Says:
-    """What is answered: the JSON text of `"result":…` or `"error":…`, after events on the same stream, if there are any.
+    """What is answered: the JSON text of `"result":…` or `"error":…`, after events on the same stream if there are any.
 
     With an empty `rest` the stream ends without an answer.
     """
@@ -47,7 +49,7 @@ Answer = Says | Callable[[Asked], Says]
 class Scripted:
     """The upstream, while the `with` block lasts; `answers` by method."""
 
-    answers: dict[str, Answer]
+    answers: Mapping[str, Answer]
     asked: list[Asked] = field(default_factory=list)
     news: threading.Condition = field(default_factory=threading.Condition)
 
@@ -119,7 +121,7 @@ def _handler(scripted: Scripted) -> type[BaseHTTPRequestHandler]:
             scripted.note(self._asked())
             self._send(405, "text/plain", "")
 
-        do_DELETE = do_GET
+        do_DELETE = do_GET  # noqa: N815  # the name is the base class's
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
             """Say nothing."""

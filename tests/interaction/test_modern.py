@@ -1,4 +1,4 @@
-"""The stateless revision, by hand: what a request carries beside its body, and that nothing is decided by the first message."""
+"""The stateless revision, by hand: what a request carries beside its body, and that no message decides for the next."""
 
 import base64
 import json
@@ -98,7 +98,12 @@ DONE = '"result":{"content":[],"resultType":"complete"}'
 @shows("modern.params")
 @pytest.mark.parametrize(
     ("region", "header"),
-    [("eu-west", "eu-west"), ("Zürich", encoded("Zürich")), (" padded", encoded(" padded")), ("a\r\nb", encoded("a\r\nb"))],
+    [
+        ("eu-west", "eu-west"),
+        ("Zürich", encoded("Zürich")),
+        (" padded", encoded(" padded")),
+        ("a\r\nb", encoded("a\r\nb")),
+    ],
 )
 def test_marked_arguments_become_headers_though_the_client_never_listed(home: Home, region: str, header: str) -> None:
     scripted = Scripted({"tools/list": Says(MARKED_TOOLS), "tools/call": Says(DONE)})
@@ -140,7 +145,11 @@ def test_a_call_refused_for_its_headers_is_made_again_once_by_the_current_schema
 @pytest.mark.parametrize(
     ("tool", "method", "answer"),
     [
-        ("standin_read_2", "sampling/createMessage", {"role": "assistant", "model": "m", "content": {"type": "text", "text": "ü"}}),
+        (
+            "standin_read_2",
+            "sampling/createMessage",
+            {"role": "assistant", "model": "m", "content": {"type": "text", "text": "ü"}},
+        ),
         ("standin_read_3", "elicitation/create", {"action": "accept", "content": {"answer": "bl\u2028ue"}}),
         ("standin_read_4", "roots/list", {"roots": [{"uri": "file:///x"}]}),
     ],
@@ -151,7 +160,12 @@ def test_a_call_that_needs_input_passes_with_its_state(
     asked = gateway.call(tool, {}, **modern())
     assert asked["resultType"] == "input_required"
     assert asked["inputRequests"]["answer"]["method"] == method
-    params = {"name": tool, "arguments": {}, "inputResponses": {"answer": answer}, "requestState": asked["requestState"]}
+    params = {
+        "name": tool,
+        "arguments": {},
+        "inputResponses": {"answer": answer},
+        "requestState": asked["requestState"],
+    }
     sent = {"jsonrpc": "2.0", "id": f"round {tool}", "method": "tools/call", "params": modern(params)}
     gateway.send(sent)
     given = gateway.answer(f"round {tool}")["result"]["structuredContent"]["answer"]
@@ -260,6 +274,9 @@ def test_a_server_that_knows_no_handshake_refuses_it_in_its_own_words(home: Home
 @shows("modern.discover", "wire.unknown-fields", "wire.numbers")
 def test_a_discovery_reaches_the_client_byte_for_byte(home: Home) -> None:
     rest = DISCOVERED.replace('"result":{', '"result":{"ttlMs":1.0,"new":[1E2],"_meta":{"a/b":{}},')
-    with Scripted({"server/discover": Says(rest)}) as scripted, Gateway(home, scripted.url, policy=ALLOW_ALL) as gateway:
+    with (
+        Scripted({"server/discover": Says(rest)}) as scripted,
+        Gateway(home, scripted.url, policy=ALLOW_ALL) as gateway,
+    ):
         gateway.begin("server/discover", modern())
         assert exact(gateway._arrived.get(timeout=PATIENCE) or b"") == exact(f'{{"jsonrpc":"2.0","id":1,{rest}}}')

@@ -1,4 +1,4 @@
-"""The official SDK's client cannot tell the gateway from the server: in both eras, answered with streams and with JSON."""
+"""The official SDK's client cannot tell the gateway from the server: in both eras, answered with streams and JSON."""
 
 from collections.abc import Awaitable
 
@@ -340,7 +340,7 @@ async def test_200_calls_at_once_get_their_own_answers_and_none_waits_for_anothe
 @shows("call.large")
 @ways("legacy-stream", "modern-json")
 async def test_five_mebibytes_pass_whole_both_ways(pair: Pair) -> None:
-    text = "ü\u2028\\\"\x00" + "0123456789abcdef" * (5 * 2**16)
+    text = 'ü\u2028\\"\x00' + "0123456789abcdef" * (5 * 2**16)
     peer = pair.through  # directly, the SDK's client takes no event of more than 1 MiB
     with anyio.fail_after(PATIENCE):
         result = await peer.call("standin_read_1", {"text": text})

@@ -48,7 +48,7 @@ def arrived(standin: Standin, identifier: Json) -> Entry:
 
 def modern(params: dict[str, Json] | None = None, **meta: Json) -> dict[str, Json]:
     """Params of the stateless revision."""
-    capabilities = {"elicitation": {}, "sampling": {}, "roots": {}}
+    capabilities: Json = {"elicitation": {}, "sampling": {}, "roots": {}}
     own = {
         f"{META}protocolVersion": VERSION,
         f"{META}clientCapabilities": capabilities,
