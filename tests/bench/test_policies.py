@@ -1,0 +1,72 @@
+"""The policy that is measured is the one that was given, with limits that are reserved and never used up."""
+
+import json
+from typing import cast
+
+import pytest
+
+from gateway.keyid import recommended
+from gateway.policy import Facts, ToolCall, decide, load
+from scripts.bench_lib.policies import PLENTY, Document, denying, lacks, roomy, widened
+
+
+def _document(**more: object) -> str:
+    return json.dumps({"version": "1", "default": "deny", "tools": {"send": {}}, **more})
+
+
+def test_every_maximum_is_raised_and_nothing_else_changes() -> None:
+    condition = {"path": "args.max", "op": "lte", "value": 7}
+    entry = {
+        "limits": [{"counter": "c", "window": "minute", "max": 3, "scope": "grant"}],
+        "rate_limit": "5/hour",
+        "require": [{"conditions": [condition]}],
+    }
+    assert roomy(_document(tools={"send": entry}))["tools"] == {
+        "send": {
+            "limits": [{"counter": "c", "window": "minute", "max": PLENTY, "scope": "grant"}],
+            "rate_limit": "999999999/hour",
+            "require": [{"conditions": [condition]}],
+        }
+    }
+
+
+def test_operands_of_conditions_stay_as_they_are() -> None:
+    operand = {"max": 1}
+    entry = {"require": [{"conditions": [{"path": "args.a", "op": "eq", "value": operand}]}]}
+    assert cast("dict[str, Document]", roomy(_document(tools={"send": entry}))["tools"])["send"] == entry
+
+
+def test_a_rate_in_numbers_is_raised_too() -> None:
+    entry = {"rate_limit": {"max": 1, "window": 60}}
+    assert roomy(_document(tools={"send": entry}))["tools"] == {"send": {"rate_limit": {"max": PLENTY, "window": 60}}}
+
+
+def test_the_recommended_pack_stays_a_policy_that_limits_the_called_tool() -> None:
+    policy = load(json.dumps(roomy(recommended.text())).encode(), name="roomy")
+    decision = decide(policy, ToolCall("create_or_update_persona", {"first_name": "Robin"}), Facts(mirrored=True))
+    assert decision.effect == "allow"
+    assert {int(limit.maximum) for limit in decision.limits} == {PLENTY}
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (_document(), None),
+        (_document(tools={}), "the policy does not name `send`"),
+        (_document(tools={}, default="allow"), None),
+        (_document(hide=["send"]), "the policy hides `send`"),
+        (_document(hide=["*"]), "the policy hides `send`"),
+    ],
+)
+def test_a_tool_that_cannot_be_called_is_refused_before_the_run(document: str, reason: str | None) -> None:
+    assert lacks(roomy(document), "send") == reason
+
+
+def test_a_wider_policy_has_the_entry_of_the_called_tool_so_many_times_more() -> None:
+    wide = widened(roomy(_document(tools={"send": {"action": "allow"}})), "send", 3)
+    assert wide["tools"] == {name: {"action": "allow"} for name in ("send", "more_0", "more_1", "more_2")}
+
+
+def test_the_edit_denies_the_called_tool_only() -> None:
+    edited = denying(roomy(_document(tools={"send": {}, "read": {}})), "send")
+    assert edited["tools"] == {"send": {"action": "deny"}, "read": {}}
