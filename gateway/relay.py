@@ -115,7 +115,7 @@ class Relay:
             self._take_notification(message)
         elif message.id is not None and message.id in self._asked:
             del self._asked[message.id]
-            self._start(self._notify(message, None))
+            self._start(self._notify(message))
         else:
             _LOG.warning("a response of the client to nothing that was asked was dropped")
 
@@ -148,8 +148,8 @@ class Relay:
         if message.method == "notifications/cancelled":
             self._start(self._cancel(message))
         elif message.method.startswith("notifications/"):
-            before = self._last_notification or self._handshake
-            self._last_notification = self._start(self._notify(message, before))
+            notify = self._notify(message, self._handshake, self._last_notification)
+            self._last_notification = self._start(notify)
             if message.method in _HANDSHAKE:
                 self._handshake = self._last_notification
         else:
@@ -171,8 +171,9 @@ class Relay:
         task.add_done_callback(self._others.discard)
         return task
 
-    async def _notify(self, message: Message, before: asyncio.Task[None] | None) -> None:
-        await _after(before)
+    async def _notify(self, message: Message, *before: asyncio.Task[None] | None) -> None:
+        for task in before:
+            await _after(task)
         await self._upstream.notify(message)
 
     async def _cancel(self, message: Message) -> None:
