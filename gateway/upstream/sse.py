@@ -11,6 +11,7 @@ from gateway.errors import UpstreamError
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
+_FRAMING_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,40 +29,40 @@ class EventStream:
         self.last_id: str | None = None
         self.retry_seconds: float | None = None
         self._max_bytes = max_bytes
-        self._size = 0
         self._partial: list[bytes] = []
+        self._partial_size = 0
         self._data: list[bytes] = []
+        self._data_size = 0
         self._name = "message"
-        self._skip_newline = False
+        self._after_return = False
         self._started = False
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that this chunk completes. Raises `UpstreamError` where one grows beyond the bound."""
-        if not self._started and chunk:
-            self._started = True
-            chunk = chunk.removeprefix(_BOM)
-        if self._skip_newline and chunk.startswith(b"\n"):
-            chunk = chunk[1:]
+        if self._after_return and chunk:  # a line ended with this `\r`, whether or not a `\n` belongs to it
+            self._after_return = False
+            chunk = chunk.removeprefix(b"\n")
         if not chunk:
             return []
-        self._skip_newline = chunk.endswith(b"\r")
-        self._grow(len(chunk))
+        self._after_return = chunk.endswith(b"\r")
         *lines, rest = _LINE_END.split(chunk)
-        events: list[Event] = []
-        for line in lines:
-            event = self._line(b"".join([*self._partial, line]) if self._partial else line)
-            self._partial = []
-            if event is not None:
-                events.append(event)
-        if rest:
-            self._partial.append(rest)
-        if events:
-            self._size = sum(map(len, self._partial)) + sum(map(len, self._data))
+        events = [event for line in lines if (event := self._line(self._whole(line))) is not None]
+        self._partial.append(rest)
+        self._partial_size += len(rest)
+        self._check_size()
         return events
 
-    def _grow(self, amount: int) -> None:
-        self._size += amount
-        if self._size > self._max_bytes + 65_536:
+    def _whole(self, end: bytes) -> bytes:
+        """The line that `end` completes, without the mark that a stream may begin with."""
+        line = b"".join([*self._partial, end])
+        self._partial, self._partial_size = [], 0
+        if not self._started:
+            self._started = True
+            line = line.removeprefix(_BOM)
+        return line
+
+    def _check_size(self) -> None:
+        if self._partial_size + self._data_size > self._max_bytes + _FRAMING_BYTES:
             raise UpstreamError(
                 f"the upstream sent an event of more than {self._max_bytes} bytes", "raise --max-message-bytes"
             )
@@ -74,6 +75,8 @@ class EventStream:
         match field:
             case b"data":
                 self._data.append(value)
+                self._data_size += len(value) + 1
+                self._check_size()
             case b"event":
                 self._name = value.decode("utf-8", "replace")
             case b"id" if b"\0" not in value:
@@ -84,5 +87,5 @@ class EventStream:
 
     def _dispatch(self) -> Event | None:
         data, name = self._data, self._name
-        self._data, self._name = [], "message"
+        self._data, self._data_size, self._name = [], 0, "message"
         return Event(name, b"\n".join(data)) if any(data) else None
