@@ -97,10 +97,14 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> bool:
 
 
 def cut(text: str, width: int) -> str:
-    """A text in at most `width` columns; a pointer loses its beginning, anything else its end."""
+    """A text in at most `width` columns: a pointer loses its beginning, other text whole words."""
     if len(text) <= width:
         return text
-    return f"…{text[len(text) - width + 1 :]}" if text.startswith("/") else f"{text[: width - 1]}…"
+    if text.startswith("/"):
+        return f"…{text[len(text) - width + 1 :]}"
+    kept = text[: width - 1]
+    whole = kept.rpartition(" ")[0] if text[width - 1] not in " ,;" else kept
+    return f"{(whole or kept).rstrip(' ,;')}…"
 
 
 def _text(cell: Cell) -> str:

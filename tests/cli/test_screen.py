@@ -46,7 +46,7 @@ def test_a_column_without_room_is_left_out(monkeypatch: pytest.MonkeyPatch, caps
     _terminal(monkeypatch, 60)
     assert screen.table(COLUMNS, ROWS) is True
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2] == "complete_registration_session  Write     limited: 30 per mi…"
+    assert lines[2] == "complete_registration_session  Write     limited: 30 per…"
     assert max(map(len, lines)) <= 60
 
 
@@ -62,3 +62,17 @@ def test_json_is_plain_ascii(capsys: pytest.CaptureFixture[str]) -> None:
     screen.document({"tool": "\x1b\u202e名"})
     screen.record({"tool": "\x1b\u202e名"})
     assert capsys.readouterr().out == ('{\n  "tool": "\\u001b\\u202e\\u540d"\n}\n{"tool":"\\u001b\\u202e\\u540d"}\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "cut"),
+    [
+        ("5 per hour, 30 per day", 22, "5 per hour, 30 per day"),
+        ("5 per hour, 30 per day", 14, "5 per hour…"),
+        ("5 per hour, 30 per day", 12, "5 per hour…"),
+        ("abcdefgh", 4, "abc…"),
+        ("/tools/a/limits/0", 9, "…limits/0"),
+    ],
+)
+def test_a_cut_never_leaves_half_a_number(text: str, width: int, cut: str) -> None:
+    assert screen.cut(text, width) == cut

@@ -37,7 +37,7 @@ def test_every_tool_with_what_the_policy_makes_of_it(run: Run, where: str, home:
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
     assert lines[0] == f"64 tools of {where} under `{home.policy}`"
-    rows = [line.split("  ") for line in lines[2:-4]]
+    rows = [line.split("  ") for line in lines[2:-5]]
     table = {row[0]: [cell.strip() for cell in row[1:] if cell] for row in rows}
     assert len(table) == 1 + 64
     assert table["tool"] == ["category", "effect", "rule"]
@@ -45,9 +45,10 @@ def test_every_tool_with_what_the_policy_makes_of_it(run: Run, where: str, home:
     assert table["get_secret"] == ["Read", "limited: 5 per hour", "/tools/get_secret/rate_limit"]
     assert table["delete_file"] == ["Destructive", "hidden", "(hidden)"]
     assert table["send_email"] == ["Write", "denied", "(default deny)"]
-    assert table["standin_read_1"] == ["claims: read-only", "allowed", "/tools/standin_read_1"]
-    assert lines[-4:] == [
+    assert table["standin_read_1"] == ["read-only?", "allowed", "/tools/standin_read_1"]
+    assert lines[-5:] == [
         "",
+        "?: what a tool claims of itself; nobody checks that",
         "2 allowed, 1 limited, 60 denied, 1 hidden",
         "all calls together: 100 per hour",
         "next: `keyid-gateway policy explain TOOL '{\"argument\": …}'` says what would become of one call",
@@ -90,11 +91,11 @@ def test_json(run: Run, where: str, home: Home) -> None:
 @pytest.mark.parametrize(
     ("annotations", "said"),
     [
-        (None, "destructive"),
-        ({}, "destructive"),
+        (None, "destroys"),
+        ({}, "destroys"),
         ({"readOnlyHint": True}, "read-only"),
         ({"readOnlyHint": False, "destructiveHint": False}, "writes"),
-        ({"readOnlyHint": "yes", "destructiveHint": "no"}, "destructive"),
+        ({"readOnlyHint": "yes", "destructiveHint": "no"}, "destroys"),
     ],
 )
 def test_what_a_tool_claims(annotations: object, said: str) -> None:

@@ -21,7 +21,7 @@ from gateway.settings import Settings
 HELP = """List the server's tools and what the policy makes of each.
 
 The list is fetched now, from the server; the policy is the one that `run` would judge by. The category is KeyID's
-published one; for a tool that is not in it, what the tool claims of itself (nobody checks that).
+published one; for a tool that is not in it, what the tool claims of itself, with a question mark.
 
 \b
 Effects:
@@ -87,7 +87,7 @@ def claims(annotations: Json) -> str:
     hints = annotations if isinstance(annotations, dict) else {}
     if hints.get("readOnlyHint") is True:
         return "read-only"
-    return "destructive" if hints.get("destructiveHint", True) is not False else "writes"
+    return "destroys" if hints.get("destructiveHint", True) is not False else "writes"
 
 
 def _document(settings: Settings, in_force: InForce, rows: Sequence[Row]) -> Mapping[str, object]:
@@ -126,15 +126,18 @@ def _show(settings: Settings, in_force: InForce, rows: Sequence[Row], wanted: Se
     cells: list[Cells] = [
         (
             shown(row.name, 64),
-            row.category or f"claims: {row.claims}",
+            row.category or f"{row.claims}?",
             (row.standing.words, STYLES[row.standing.effect]),
             shown(row.standing.rule),
         )
         for row in wanted
     ]
-    if table(("tool", "category", "effect", "rule"), cells):
-        say("(the rule of each: in a wider terminal, through a pipe, or with --json)")
+    narrow = table(("tool", "category", "effect", "rule"), cells)
     say()
+    if narrow:
+        say("the rule of each: in a wider terminal, through a pipe, or with --json")
+    if any(row.category is None for row in wanted):
+        say("?: what a tool claims of itself; nobody checks that")
     effects = Counter(row.standing.effect.replace("_", " ") for row in rows)
     say(tally({word: effects[word] for word in (effect.replace("_", " ") for effect in EFFECTS)}))
     brakes = ", ".join(map(rate, in_force.policy.all_tools.limits))
