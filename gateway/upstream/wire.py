@@ -108,13 +108,14 @@ class Wire:
 
     async def request(self, method: str, headers: Mapping[str, str], body: bytes = b"") -> Response:
         """Send one request and wait for the head of its response. Raises `NotSent` or `Broken`."""
+        head = self._head(method, headers, body)
         connection = self._reused() or await self._connect()
         try:
-            head = await connection.exchange(self._head(method, headers, body), body)
+            answered = await connection.exchange(head, body)
         except BaseException:
             connection.abort()
             raise
-        return Response(self, connection, head)
+        return Response(self, connection, answered)
 
     def keep(self, connection: "_Connection") -> None:
         """Take a connection back."""
@@ -131,7 +132,10 @@ class Wire:
         fields = [("Host", self.origin.authority), *headers.items()]
         if body:
             fields.append(("Content-Length", str(len(body))))
-        return h11.Request(method=method, target=self.origin.target, headers=fields)
+        try:
+            return h11.Request(method=method, target=self.origin.target, headers=fields)
+        except (h11.LocalProtocolError, UnicodeEncodeError) as error:
+            raise NotSent(f"the request cannot be written as HTTP: {error}") from None
 
     def _reused(self) -> "_Connection | None":
         while self._idle:
@@ -189,10 +193,7 @@ class _Connection:
         """Send a request, wait for the head of the response."""
         http = self._http
         self._has_head = False
-        try:
-            sent = (http.send(head), http.send(h11.Data(body)) if body else b"", http.send(h11.EndOfMessage()))
-        except h11.LocalProtocolError as error:
-            raise NotSent(f"the request cannot be written as HTTP: {error}") from None
+        sent = (http.send(head), http.send(h11.Data(body)) if body else b"", http.send(h11.EndOfMessage()))
         self._writer.write(b"".join(part for part in sent if part))
         await self._drained()
         while True:

@@ -52,6 +52,11 @@ class Line:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
 
+    @property
+    def peer(self) -> int:
+        """The port of the other side: what tells connections apart."""
+        return int(self._connection.getpeername()[1])
+
     def send(self, data: bytes) -> None:
         self._connection.sendall(data)
 

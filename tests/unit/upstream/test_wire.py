@@ -1,0 +1,177 @@
+"""Connections: reused where they may be, and what is certain of a request when one fails."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.upstream.wire import Broken, NotSent, Origin, Response, Wire, reason
+from tests.e2e import scripted
+from tests.e2e.scripted import Asked, Line, Scripted, http, raw
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "authority"),
+    [
+        ("http://example.com", Origin("example.com", 80, False, "/"), "example.com"),
+        ("https://example.com/mcp?a=1&b=2", Origin("example.com", 443, True, "/mcp?a=1&b=2"), "example.com"),
+        ("http://example.com:443/x", Origin("example.com", 443, False, "/x"), "example.com:443"),
+        ("https://example.com:8443/", Origin("example.com", 8443, True, "/"), "example.com:8443"),
+        ("http://[::1]:80/mcp", Origin("::1", 80, False, "/mcp"), "[::1]"),
+        ("http://[::1]:81/mcp#part", Origin("::1", 81, False, "/mcp"), "[::1]:81"),
+    ],
+)
+def test_a_url_says_where_and_what(url: str, origin: Origin, authority: str) -> None:
+    assert Origin.of(url) == origin
+    assert origin.authority == authority
+
+
+@pytest.fixture
+async def wire(upstream: Scripted) -> AsyncIterator[Wire]:
+    made = Wire(upstream.url, connect_timeout=5.0)
+    yield made
+    made.close()
+    await asyncio.sleep(0)  # the loop closes what was dropped
+
+
+async def body(response: Response) -> bytes:
+    return b"".join([chunk async for chunk in response.chunks()])
+
+
+async def exchange(wire: Wire) -> bytes:
+    response = await wire.request("POST", {"Content-Type": "application/json"}, b'{"id":1,"method":"x"}')
+    try:
+        data = await body(response)
+    except Broken:
+        response.close()
+        raise
+    if not response.finish():
+        response.close()
+    return data
+
+
+async def connections(upstream: Scripted, wire: Wire, times: int) -> int:
+    """How many connections that many exchanges, one after another, take."""
+    ports: set[int] = set()
+
+    def note(asked: Asked, line: Line) -> None:
+        ports.add(line.peer)
+        http(200, b"ok", "text/plain")(asked, line)
+
+    upstream.script("x", *[note] * times)
+    assert [await exchange(wire) for _ in range(times)] == [b"ok"] * times
+    return len(ports)
+
+
+async def test_a_connection_is_kept_for_the_next_request(upstream: Scripted, wire: Wire) -> None:
+    assert await connections(upstream, wire, 5) == 1
+
+
+async def test_requests_at_the_same_time_have_connections_of_their_own(upstream: Scripted, wire: Wire) -> None:
+    upstream.script("x", scripted.silence)
+    held = asyncio.create_task(exchange(wire))
+    await asyncio.to_thread(upstream.wait_for, "x")
+    assert b'"result": {}' in await exchange(wire)
+    held.cancel()
+    await asyncio.wait({held})
+
+
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    upstream: Scripted, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.upstream.wire._IDLE_SECONDS", 0.0)
+    assert await connections(upstream, wire, 3) == 3
+
+
+async def test_a_connection_that_the_server_has_closed_is_not_used_again(upstream: Scripted, wire: Wire) -> None:
+    await exchange(wire)
+    await asyncio.to_thread(upstream.stop)
+    upstream.start()
+    assert b"result" in await exchange(wire)
+
+
+async def test_an_answer_that_says_close_ends_its_connection(upstream: Scripted, wire: Wire) -> None:
+    upstream.script("x", http(200, b"bye", "text/plain", {"Connection": "close"}))
+    assert await exchange(wire) == b"bye"
+    assert b"result" in await exchange(wire)
+
+
+async def test_a_request_carries_its_host_and_length(upstream: Scripted, wire: Wire) -> None:
+    await exchange(wire)
+    (asked,) = upstream.asked("x")
+    assert asked.headers == {
+        "host": upstream.url.split("/")[2],
+        "content-type": "application/json",
+        "content-length": str(len(asked.body)),
+    }
+
+
+async def test_where_nobody_listens_nothing_was_sent(upstream: Scripted, wire: Wire) -> None:
+    upstream.stop()
+    with pytest.raises(NotSent, match="cannot connect to the upstream: connection refused"):
+        await exchange(wire)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "its name cannot be resolved"),
+        (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)"), os.strerror(111).lower()),
+        (OSError("Multiple exceptions: a, b"), "multiple exceptions: a, b"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_a_failure_of_the_system_is_one_phrase(error: OSError, words: str) -> None:
+    assert reason(error) == words
+
+
+async def test_a_connection_that_takes_too_long_names_its_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        wire = Wire(f"https://127.0.0.1:{listening.getsockname()[1]}/", connect_timeout=0.05)
+        with pytest.raises(NotSent, match=r"no connection to the upstream within 0\.05 s \(--connect-timeout\)"):
+            await exchange(wire)
+
+
+@pytest.mark.parametrize("headers", [{"X-Bad": "a\r\nb"}, {"X Bad": "a"}, {"X-Bad": "é"}, {"X-é": "a"}, {"Host": "b"}])
+async def test_a_header_that_http_cannot_carry_means_that_nothing_was_sent(
+    upstream: Scripted, wire: Wire, headers: dict[str, str]
+) -> None:
+    with pytest.raises(NotSent, match="the request cannot be written as HTTP"):
+        await wire.request("POST", headers)
+    assert upstream.asked("POST") == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", "the connection to the upstream was closed before an answer"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "the connection to the upstream was closed before an answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-", "the connection to the upstream was closed before an answer"),
+        (b"SSH-2.0-server\r\n\r\n", "the upstream's answer is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1234", "the upstream's answer was cut off"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "the upstream's answer was cut off"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "the upstream's answer is not HTTP"),
+    ],
+    ids=["nothing", "only informational", "half a head", "another protocol", "too short", "no chunks", "a huge head"],
+)
+async def test_a_connection_that_breaks_says_how(upstream: Scripted, wire: Wire, answer: bytes, words: str) -> None:
+    upstream.script("x", raw(answer))
+    with pytest.raises(Broken) as broken:
+        await exchange(wire)
+    assert str(broken.value) == words
+    assert b"result" in await exchange(wire)
+
+
+async def test_what_is_informational_is_passed_over(upstream: Scripted, wire: Wire) -> None:
+    upstream.script("x", raw(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+    assert await exchange(wire) == b"ok"
+
+
+async def test_media_type_and_headers_are_read_whatever_their_case(upstream: Scripted, wire: Wire) -> None:
+    upstream.script("x", http(200, b"x", "Text/Event-Stream; charset=utf-8", {"X-ONE": "Two"}))
+    response = await wire.request("POST", {}, b'{"method":"x"}')
+    assert response.content_type == "text/event-stream"
+    assert response.headers["x-one"] == "Two"
+    response.close()
