@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.commands import demo
-from gateway.cli.demonstration.acts import Check, Step
 from gateway.cli.demonstration.document import document
+from gateway.cli.demonstration.telling import Check, Step
 from gateway.policy import load
 from tests.cli.conftest import Home, Run
 

@@ -16,7 +16,7 @@ from gateway.cli.screen import console, document, note, styled
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gateway.cli.demonstration.acts import Step
+    from gateway.cli.demonstration.telling import Step
 
 HELP: Final = """Show the gateway at work: no account, no network, nothing left behind.
 

@@ -7,56 +7,29 @@ server's journal and the gateway's audit log whether that is what they saw.
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from gateway.cli import calls
 from gateway.cli.demonstration.document import CODES_PER_MINUTE, document
 from gateway.cli.demonstration.stage import Stage
+from gateway.cli.demonstration.telling import (
+    Arguments,
+    Check,
+    Reply,
+    Step,
+    as_reply,
+    asked,
+    brief,
+    part,
+    refusal,
+    refused_by,
+)
 from gateway.cli.words import counted, latency, shown, tally
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools
 from gateway.state import reading
-
-if TYPE_CHECKING:
-    from mcp_types import CallToolResult
-
-Label: TypeAlias = Literal["call", "answer", "rule", "says", ""]
-Arguments: TypeAlias = dict[str, object]
-_DECISION: Final = "keyid-gateway/decision"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Something that was expected; `found` says what was there instead."""
-
-    expected: str
-    ok: bool
-    found: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One act, over: `name` is for programs, `title` for people."""
-
-    name: str
-    title: str
-    lines: tuple[tuple[Label, str], ...]
-    checks: tuple[Check, ...]
-
-    @property
-    def ok(self) -> bool:
-        return all(check.ok for check in self.checks)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back of one call: its text, its structured part, and the gateway's decision if it refused."""
-
-    text: str
-    data: Mapping[str, object]
-    decision: Mapping[str, object] | None
 
 
 @dataclass(slots=True)
@@ -69,7 +42,7 @@ class Cast:
 
     async def call(self, tool: str, arguments: Arguments) -> Reply:
         """Call a tool through the gateway, as an agent does."""
-        reply = _reply(await self.stage.client.call_tool(tool, arguments))
+        reply = as_reply(await self.stage.client.call_tool(tool, arguments))
         (self.passed if reply.decision is None else self.refused).append((tool, arguments))
         return reply
 
@@ -108,19 +81,19 @@ async def allowed(cast_: Cast) -> Step:
     return Step(
         "allowed",
         "an allowed call",
-        (("call", "get_identity {}"), ("answer", _brief(reply))),
-        (Check(f"the identity of {email} came back", reply.data.get("email") == email, _brief(reply)),),
+        (("call", "get_identity {}"), ("answer", brief(reply))),
+        (Check(f"the identity of {email} came back", reply.data.get("email") == email, brief(reply)),),
     )
 
 
 async def sign_up(cast_: Cast) -> Step:
     """What the identity is for: signing up somewhere, with the code that arrives by mail."""
     started = await cast_.call("start_registration_session", {"service_name": "Example Forge"})
-    session = str(_part(started.data, "session").get("session_id"))
+    session = str(part(started.data, "session").get("session_id"))
     waited = await cast_.call("wait_for_registration_artifact", {"session_id": session, "timeout_seconds": 5})
-    code = str(_part(waited.data, "artifact").get("value"))
+    code = str(part(waited.data, "artifact").get("value"))
     done = await cast_.call("complete_registration_session", {"session_id": session})
-    status = _part(done.data, "session").get("status")
+    status = part(done.data, "session").get("status")
     return Step(
         "sign_up",
         "a sign-up from beginning to end",
@@ -133,8 +106,8 @@ async def sign_up(cast_: Cast) -> Step:
             ("answer", f"status {status}"),
         ),
         (
-            Check("a code arrived", waited.data.get("found") is True, _brief(waited)),
-            Check("the sign-up is completed", status == "completed", _brief(done)),
+            Check("a code arrived", waited.data.get("found") is True, brief(waited)),
+            Check("the sign-up is completed", status == "completed", brief(done)),
         ),
     )
 
@@ -147,10 +120,10 @@ async def hidden(cast_: Cast) -> Step:
     return Step(
         "hidden",
         "a hidden tool",
-        (*_call("delete_file", arguments), *_refusal(reply)),
+        (*asked("delete_file", arguments), *refusal(reply)),
         (
             Check("`delete_file` is not listed", "delete_file" not in listed, "listed"),
-            _refused_by(reply, "(hidden)"),
+            refused_by(reply, "(hidden)"),
         ),
     )
 
@@ -165,17 +138,17 @@ async def denied_argument(cast_: Cast) -> Step:
         "denied_argument",
         "the same tool, other arguments",
         (
-            *_call("send_email", mail),
-            ("answer", f"sent as {_part(good.data, 'message').get('message_id')}"),
-            *_call("send_email", blind),
-            *_refusal(secret),
-            *_call("send_email", outside),
-            *_refusal(stranger),
+            *asked("send_email", mail),
+            ("answer", f"sent as {part(good.data, 'message').get('message_id')}"),
+            *asked("send_email", blind),
+            *refusal(secret),
+            *asked("send_email", outside),
+            *refusal(stranger),
         ),
         (
-            Check("the mail to a colleague went out", good.decision is None, _brief(good)),
-            _refused_by(secret, "/tools/send_email/deny_if/0"),
-            _refused_by(stranger, "/tools/send_email/require/0"),
+            Check("the mail to a colleague went out", good.decision is None, brief(good)),
+            refused_by(secret, "/tools/send_email/deny_if/0"),
+            refused_by(stranger, "/tools/send_email/require/0"),
         ),
     )
 
@@ -190,17 +163,17 @@ async def limit(cast_: Cast) -> Step:
         "limit",
         "a limit",
         (
-            *_call("get_totp_code", arguments),
+            *asked("get_totp_code", arguments),
             *((("answer", f"{number}: code {reply.data.get('code')}")) for number, reply in enumerate(within, 1)),
-            *_refusal(over),
+            *refusal(over),
         ),
         (
             Check(
                 f"{CODES_PER_MINUTE} codes were given",
                 all(reply.decision is None for reply in within),
-                ", ".join(map(_brief, within)),
+                ", ".join(map(brief, within)),
             ),
-            _refused_by(over, "/tools/get_totp_code/rate_limit"),
+            refused_by(over, "/tools/get_totp_code/rate_limit"),
             Check("the agent learns when to come back", isinstance(wait, int) and 0 < wait <= 60, str(wait)),
         ),
     )
@@ -255,50 +228,7 @@ Act: TypeAlias = Callable[[Cast], Awaitable[Step]]
 ACTS: Final[tuple[Act, ...]] = (mirrored, allowed, sign_up, hidden, denied_argument, limit, journal, audit)
 
 
-# --- saying it --------------------------------------------------------------------------------------------------------
-
-
-def _reply(result: "CallToolResult") -> Reply:
-    text = " ".join(str(getattr(block, "text", "")) for block in result.content)
-    decision = (result.meta or {}).get(_DECISION)
-    data = result.structured_content
-    return Reply(text, data if isinstance(data, dict) else {}, decision if isinstance(decision, dict) else None)
-
-
-def _call(tool: str, arguments: Arguments) -> tuple[tuple[Label, str], ...]:
-    return (("call", f"{tool} {json.dumps(arguments)}"),)
-
-
-def _refusal(reply: Reply) -> tuple[tuple[Label, str], ...]:
-    rule = str((reply.decision or {}).get("rule", ""))
-    return (("answer", shown(reply.text)), ("rule", f"{rule}{_written(rule)}"))
-
-
-def _written(rule: str) -> str:
-    """The part of the policy that a rule points to, as written."""
-    if not rule.startswith("/"):
-        return ""
-    value: object = document()
-    for step in rule.split("/")[1:]:
-        value = value[int(step)] if isinstance(value, list) else cast(Mapping[str, object], value)[step]
-    conditions = value.get("conditions") if isinstance(value, dict) else None
-    if not isinstance(conditions, list):
-        return f": {json.dumps(value)}"
-    return ": " + ", ".join(f"{item['path']} {item['op']} {json.dumps(item['value'])}" for item in conditions)
-
-
-def _refused_by(reply: Reply, rule: str) -> Check:
-    found = "it was let through" if reply.decision is None else str(reply.decision.get("rule"))
-    return Check(f"refused by `{rule}`", reply.decision is not None and reply.decision.get("rule") == rule, found)
-
-
-def _part(data: Mapping[str, object], name: str) -> Mapping[str, object]:
-    part = data.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def _brief(reply: Reply) -> str:
-    return shown(json.dumps(reply.data) if reply.data else reply.text, 160)
+# --- reading what happened --------------------------------------------------------------------------------------------
 
 
 def _calls_in(body: str) -> list[tuple[str, Arguments]]:
