@@ -118,7 +118,7 @@ def _starts(starts: Mapping[str, Sequence[float]]) -> Table:
 
 
 def _alone(alone: Mapping[str, float]) -> Table:
-    table = _table("the gateway by itself", ("figure", "value"))
+    table = _table("the gateway by itself", ("figure (see alone.py)", "value"))
     for name, value in alone.items():
         table.add_row(name, f"{value:.4g}")
     return table
