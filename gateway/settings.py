@@ -138,7 +138,7 @@ def _level(text: str) -> str:
 def _header(text: str) -> Header:
     name, colon, value = text.partition(":")
     name, value = name.strip(), value.strip()
-    if not colon or not name or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name):
+    if not colon or not name.isascii() or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name or " "):
         raise ValueError("a header is written `Name: value`, `Name: env:VARIABLE` or `Name: file:PATH`")
     kind, mark, where = value.partition(":")
     literal = not (mark and kind in ("env", "file"))

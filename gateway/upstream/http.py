@@ -7,7 +7,7 @@ streams that nobody asked an answer of. Sizes and times are bounded by `HttpLimi
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -150,12 +150,11 @@ class HttpClient:
 async def _drain(response: Response) -> None:
     """Read what is left after an answer, usually only the end of the stream, so that the connection can be reused."""
     try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in response.chunks():
-                continue
-    except (Broken, TimeoutError):
-        response.close()
-    else:
+        with suppress(Broken, TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                async for _ in response.chunks():
+                    continue
+    finally:
         if not response.finish():
             response.close()
 
