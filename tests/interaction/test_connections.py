@@ -80,7 +80,7 @@ async def test_two_clients_through_two_gateways_get_their_own_answers_and_notice
         found: dict[str, list[Json]] = {"one": [], "other": []}
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
-                for number in range(40):
+                for number in range(20):
                     tasks.start_soon(_echo, one, f"one {number}", found["one"])
                     tasks.start_soon(_echo, other, f"other {number}", found["other"])
         for peer in (one, other):
@@ -89,7 +89,7 @@ async def test_two_clients_through_two_gateways_get_their_own_answers_and_notice
         await one.call("standin_write_1", {"count": 1, "level": "error"})
         await one.seen.wait("log", 1)
     for name, echoes in found.items():
-        assert sorted(echoes) == sorted(f"{name} {number}" for number in range(40))
+        assert sorted(echoes) == sorted(f"{name} {number}" for number in range(20))
     assert one.seen.of("notifications/resources/updated") == []
     assert [log["level"] for log in one.seen.of("log")] == ["error"]
     sessions = {entry["headers"].get("mcp-session-id") for entry in standin.journal if entry.get("http") == "GET"}  # type: ignore[attr-defined]  # headers are a mapping

@@ -9,10 +9,10 @@ import pytest
 from gateway.standin import Post, Standin, StandinOptions
 from gateway.standin.journal import Entry
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home
+from tests.e2e.scripted import Scripted
 from tests.interaction.peers import StandingClock
 from tests.interaction.requirements import shows
-from tests.interaction.scripted import Asked, Says, Scripted
-from tests.interaction.wire import META, VERSION, Json, arrived, exact, modern
+from tests.interaction.wire import META, VERSION, Json, arrived, exact, line, modern, response, says
 
 DISCOVERED = f'"result":{{"supportedVersions":["{VERSION}"],"capabilities":{{"tools":{{}}}},"resultType":"complete"}}'
 INBOX = "keyid://inbox/unread"
@@ -106,14 +106,14 @@ DONE = '"result":{"content":[],"resultType":"complete"}'
     ],
 )
 def test_marked_arguments_become_headers_though_the_client_never_listed(home: Home, region: str, header: str) -> None:
-    scripted = Scripted({"tools/list": Says(MARKED_TOOLS), "tools/call": Says(DONE)})
     arguments = {"region": region, "deep": {"count": 42}, "flag": False, "plain": "no"}
-    with scripted, Gateway(home, scripted.url, policy=ALLOW_ALL) as gateway:
-        assert "content" in gateway.call("marked", arguments, **modern())
-    (asked,) = scripted.of("tools/call")
+    with Scripted() as scripted, Gateway(home, scripted.url, policy=ALLOW_ALL) as gateway:
+        scripted.script("tools/list", says(MARKED_TOOLS))
+        scripted.script("marked", says(DONE))
+        assert gateway.call("marked", arguments, **modern()) == {"content": [], "resultType": "complete"}
+        (asked,), (listed,) = scripted.calls("marked"), scripted.asked("tools/list")
     params = {name: value for name, value in asked.headers.items() if name.startswith("mcp-param-")}
     assert params == {"mcp-param-region": header, "mcp-param-count": "42", "mcp-param-flag": "false"}
-    (listed,) = scripted.of("tools/list")
     assert listed.headers["mcp-method"] == "tools/list"
     assert listed.message["id"].startswith("gw-")
     assert listed.message["params"]["_meta"][f"{META}clientInfo"] == {"name": "by-hand", "version": "9"}
@@ -124,18 +124,15 @@ MISMATCH = '"error":{"code":-32020,"message":"header mismatch","data":{"missing"
 
 @shows("modern.mismatch")
 def test_a_call_refused_for_its_headers_is_made_again_once_by_the_current_schema(home: Home) -> None:
-    def listed(_: Asked) -> Says:
-        bare = '"result":{"tools":[{"name":"marked","inputSchema":{"type":"object"}}],"resultType":"complete"}'
-        return Says(MARKED_TOOLS if scripted.of("tools/call") else bare)
-
-    def called(asked: Asked) -> Says:
-        return Says(DONE) if asked.headers.get("mcp-param-region") == "eu" else Says(MISMATCH, status=400)
-
-    scripted = Scripted({"tools/list": listed, "tools/call": called})
-    with scripted, Gateway(home, scripted.url, policy=ALLOW_ALL) as gateway:
+    mismatch = says(MISMATCH, status=400)
+    with Scripted(["marked"]) as scripted, Gateway(home, scripted.url, policy=ALLOW_ALL) as gateway:
+        gateway.request("tools/list", modern())  # as it was before the schema changed
+        scripted.script("tools/list", says(MARKED_TOOLS), says(MARKED_TOOLS))
+        scripted.script("marked", mismatch, says(DONE), mismatch, mismatch)
         assert gateway.call("marked", {"region": "eu"}, **modern()) == {"content": [], "resultType": "complete"}
         assert gateway.call("marked", {"region": "us"}, **modern())["code"] == -32020
-    assert [asked.headers.get("mcp-param-region") for asked in scripted.of("tools/call")] == [None, "eu", "us", "us"]
+        calls = scripted.calls("marked")
+    assert [asked.headers.get("mcp-param-region") for asked in calls] == [None, "eu", "us", "us"]
 
 
 # --- rounds, streams, cancels -----------------------------------------------------------------------------------------
@@ -274,9 +271,7 @@ def test_a_server_that_knows_no_handshake_refuses_it_in_its_own_words(home: Home
 @shows("modern.discover", "wire.unknown-fields", "wire.numbers")
 def test_a_discovery_reaches_the_client_byte_for_byte(home: Home) -> None:
     rest = DISCOVERED.replace('"result":{', '"result":{"ttlMs":1.0,"new":[1E2],"_meta":{"a/b":{}},')
-    with (
-        Scripted({"server/discover": Says(rest)}) as scripted,
-        Gateway(home, scripted.url, policy=ALLOW_ALL) as gateway,
-    ):
-        gateway.begin("server/discover", modern())
-        assert exact(gateway._arrived.get(timeout=PATIENCE) or b"") == exact(f'{{"jsonrpc":"2.0","id":1,{rest}}}')
+    with Scripted() as scripted, Gateway(home, scripted.url, policy=ALLOW_ALL) as gateway:
+        scripted.script("server/discover", says(rest))
+        identifier = gateway.begin("server/discover", modern())
+        assert line(gateway).decode() == response(identifier, rest)

@@ -2,16 +2,16 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from gateway.standin import Standin
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home
+from tests.e2e.scripted import Asked, Line, Scripted, events
 from tests.interaction.requirements import shows
-from tests.interaction.scripted import Asked, Says, Scripted, response
-from tests.interaction.wire import Json, answer_line, arrived, exact, line
+from tests.interaction.wire import Json, answer_line, arrived, exact, line, response, says
 
 NUMBERS = (
     '{"big":123456789012345678901234567890,"negative":-9007199254740993,"decimal":1.10,"exponent":1E+2,"zero":-0,'
@@ -32,15 +32,10 @@ def gateway(home: Home, standin: Standin) -> Iterator[Gateway]:
 
 
 @contextmanager
-def guarding(home: Home, scripted: Scripted) -> Iterator[Gateway]:
-    with scripted, Gateway(home, scripted.url, policy=ALLOW_ALL) as running:
+def guarding(home: Home, upstream: Scripted) -> Iterator[tuple[Gateway, Scripted]]:
+    with upstream, Gateway(home, upstream.url, policy=ALLOW_ALL) as running:
         running.initialize()
-        yield running
-
-
-def tools(*names: str) -> Says:
-    listed = ",".join(f'{{"name":"{name}","inputSchema":{{"type":"object"}}}}' for name in names)
-    return Says(f'"result":{{"tools":[{listed}]}}')
+        yield running, upstream
 
 
 def call(identifier: str, params: str, envelope: str = "") -> bytes:
@@ -131,11 +126,12 @@ def test_ids_and_progress_tokens_keep_value_and_type(gateway: Gateway, standin: 
 def test_a_number_and_its_text_are_two_ids(home: Home) -> None:
     both = threading.Barrier(2, timeout=PATIENCE)
 
-    def together(asked: Asked) -> Says:
+    def together(asked: Asked, on: Line) -> None:
         both.wait()
-        return Says(f'"result":{{"is":{asked.message["params"]["is"]}}}')
+        says(f'"result":{{"is":{asked.message["params"]["is"]}}}')(asked, on)
 
-    with guarding(home, Scripted({"x/both": together})) as gateway:
+    with guarding(home, Scripted()) as (gateway, scripted):
+        scripted.script("x/both", together, together)
         for identifier in (4711, "4711"):
             params = {"is": json.dumps(identifier)}
             gateway.send({"jsonrpc": "2.0", "id": identifier, "method": "x/both", "params": params})
@@ -181,8 +177,8 @@ def test_an_answer_reaches_the_client_byte_for_byte(
     home: Home, method: str, params: Json, rest: str, streamed: bool
 ) -> None:
     notice = '{"method":"notifications/unknown","jsonrpc":"2.0","params":{"a":1.0,"b":"\\u00fc"}}'
-    scripted = Scripted({"tools/list": tools("odd")} | {method: Says(rest, (notice,) if streamed else ())})
-    with guarding(home, scripted) as gateway:
+    with guarding(home, Scripted(["odd"])) as (gateway, scripted):
+        scripted.script(method, says(rest, *([notice] if streamed else [])))
         gateway.send({"jsonrpc": "2.0", "id": "ä/1", "method": method, "params": params})
         if streamed:
             assert line(gateway).decode() == notice
@@ -192,38 +188,35 @@ def test_an_answer_reaches_the_client_byte_for_byte(
 @shows("wire.unknown-methods", "wire.replies")
 def test_what_nobody_knows_passes_both_ways(home: Home) -> None:
     question = '{"jsonrpc":"2.0","id":"s/ü","method":"x/ask","params":{"n":1.0}}'
-    scripted = Scripted({"x/do": Says('"result":{"done":1.0}', (question,))})
     reply = '{"jsonrpc":"2.0", "id":"s/ü","result":{"n":1.00,"t":"\\u2028"}, "more":[]}'
     notice = '{"jsonrpc":"2.0", "method":"notifications/x/y","params":{"n":1.00}}'
-    with guarding(home, scripted) as gateway:
-        gateway.send(b'{"jsonrpc":"2.0","id":1,"method":"x/do","params":{"n":1.0},"more":1E2}\n')
+    request = '{"jsonrpc":"2.0","id":1,"method":"x/do","params":{"n":1.0},"more":1E2}'
+    with guarding(home, Scripted()) as (gateway, scripted):
+        scripted.script("x/do", says('"result":{"done":1.0}', question))
+        gateway.send(request.encode() + b"\n")
         assert [line(gateway).decode(), line(gateway).decode()] == [question, response(1, '"result":{"done":1.0}')]
         gateway.send(notice.encode() + b"\n" + reply.encode() + b"\n")
-        for text in (notice, reply):
-            scripted.wait_for(is_exactly(text), PATIENCE)
-    assert exact(scripted.of("x/do")[0].body) == exact(
-        '{"jsonrpc":"2.0","id":1,"method":"x/do","params":{"n":1.0},"more":1E2}'
-    )
-
-
-def is_exactly(text: str) -> Callable[[Json], bool]:
-    return lambda asked: bool(asked.body == text)
+        assert scripted.wait_for("notifications/x/y").body == notice.encode()
+        assert scripted.wait_for("response").body == reply.encode()
+        assert exact(scripted.wait_for("x/do").body) == exact(request)
 
 
 @shows("wire.tasks")
 @pytest.mark.parametrize("result", ['{"task":{"taskId":"t÷1","status":"working"}}', '{"taskId":"t÷1","ttlMs":1.0}'])
 def test_a_task_that_a_call_began_can_be_asked_for(home: Home, result: str) -> None:
-    asked = ("tasks/get", "tasks/result", "tasks/cancel", "tasks/update")
-    answers = {method: Says(f'"result":{{"of":"{method}","n":1.0}}') for method in asked}
-    scripted = Scripted({"tools/list": tools("odd"), "tools/call": Says(f'"result":{result}'), **answers})
-    with guarding(home, scripted) as gateway:
+    methods = ("tasks/get", "tasks/result", "tasks/cancel", "tasks/update")
+    with guarding(home, Scripted(["odd"])) as (gateway, scripted):
+        scripted.script("odd", says(f'"result":{result}'))
         gateway.call("odd", {}, task={"ttl": 60000, "future": [1]})
-        for method in asked:
+        for method in methods:
+            rest = f'"result":{{"of":"{method}","n":1.0}}'
+            scripted.script(method, says(rest))
             text = f'{{"jsonrpc":"2.0", "id":"{method}","method":"{method}","params":{{"taskId":"t\\u00f71","x":1.0}}}}'
             gateway.send(text.encode() + b"\n")
-            assert answer_line(gateway, method).decode() == response(method, f'"result":{{"of":"{method}","n":1.0}}')
-            assert scripted.of(method)[0].body == text
-    assert scripted.of("tools/call")[0].message["params"]["task"] == {"ttl": 60000, "future": [1]}
+            assert answer_line(gateway, method).decode() == response(method, rest)
+            assert scripted.wait_for(method).body == text.encode()
+        (called,) = scripted.calls("odd")
+        assert called.message["params"]["task"] == {"ttl": 60000, "future": [1]}
 
 
 # --- size -------------------------------------------------------------------------------------------------------------
@@ -262,16 +255,16 @@ def test_a_cancelled_call_is_not_answered(gateway: Gateway, standin: Standin, id
 
 @shows("call.cancel")
 def test_a_server_that_ends_the_stream_of_a_cancelled_call_causes_no_answer(home: Home) -> None:
-    def until_cancelled(_: Asked) -> Says:
-        scripted.wait_for(lambda asked: "notifications/cancelled" in asked.body, PATIENCE)
-        return Says("")
+    def until_cancelled(asked: Asked, on: Line) -> None:
+        scripted.wait_for("notifications/cancelled")
+        events()(asked, on)
 
-    scripted = Scripted({"tools/list": tools("odd"), "tools/call": until_cancelled, "ping": Says('"result":{}')})
-    with guarding(home, scripted) as gateway:
+    with guarding(home, Scripted(["odd"])) as (gateway, scripted):
+        scripted.script("odd", until_cancelled)
         call_id = gateway.begin("tools/call", {"name": "odd"})
-        scripted.wait_for(lambda asked: "tools/call" in asked.body, PATIENCE)
+        scripted.wait_for("tools/call")
         gateway.notify("notifications/cancelled", {"requestId": call_id})
-        scripted.wait_for(lambda asked: "notifications/cancelled" in asked.body, PATIENCE)
+        scripted.wait_for("notifications/cancelled")
         for _ in range(20):
             gateway.request("ping")
     assert gateway.others == []

@@ -6,6 +6,7 @@ from typing import Any
 from gateway.standin import Standin
 from gateway.standin.journal import Entry
 from tests.e2e.process import PATIENCE, Gateway
+from tests.e2e.scripted import Asked, Line, Reply, events, http
 
 Json = Any
 META = "io.modelcontextprotocol/"
@@ -31,6 +32,22 @@ def answer_line(gateway: Gateway, identifier: Json) -> bytes:
         message = json.loads(raw)
         if "method" not in message and message.get("id") == identifier and type(message["id"]) is type(identifier):
             return raw
+
+
+def response(identifier: Json, rest: str) -> str:
+    """The text of a response; `rest` is that of its `"result":…` or `"error":…` and what else it says."""
+    return f'{{"jsonrpc":"2.0","id":{json.dumps(identifier)},{rest}}}'
+
+
+def says(rest: str, *before: str, status: int = 200) -> Reply:
+    """A scripted upstream answers with this text, after these events on the same stream if there are any."""
+
+    def reply(asked: Asked, line: Line) -> None:
+        text = response(asked.message["id"], rest).encode()
+        streamed = events(*(event.encode() for event in before), text, status=status)
+        (streamed if before else http(status, text))(asked, line)
+
+    return reply
 
 
 def arrived(standin: Standin, identifier: Json) -> Entry:
