@@ -15,6 +15,8 @@ from gateway.upstream.headers import is_modern
 
 DENIED: Final = -33403
 OWN_META: Final = "keyid-gateway/"
+_SPOKEN_IN = (("result", "_meta"), ("params", "_meta"), ("error", "data"))
+"""Where a message can carry a key of the gateway's: a refusal that is an error carries its decision in `data`."""
 _JUDGED_BY_SECTION = ("resources/", "prompts/", "completion/")
 
 
@@ -67,13 +69,14 @@ def failure(request: Message, text: str, answer: Answer | None) -> bytes:
 
 def relayed(message: Message) -> bytes:
     """A message of the upstream as it came, except that nobody else speaks in the gateway's name."""
-    field = "result" if message.kind == "response" else "params"
-    value = message.body.get(field)
-    meta = value.get("_meta") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or not isinstance(meta, dict) or not any(map(_is_ours, meta)):
-        return message.raw
-    kept = {key: item for key, item in meta.items() if not _is_ours(key)}
-    return serialise({**message.body, field: {**value, "_meta": kept}})
+    body = message.body
+    for field, inner in _SPOKEN_IN:
+        value = body.get(field)
+        said = value.get(inner) if isinstance(value, dict) else None
+        if isinstance(value, dict) and isinstance(said, dict) and any(map(_is_ours, said)):
+            kept = {key: item for key, item in said.items() if not _is_ours(key)}
+            body = {**body, field: {**value, inner: kept}}
+    return message.raw if body is message.body else serialise(body)
 
 
 def _is_ours(key: str) -> bool:

@@ -86,8 +86,8 @@ class Upstream:
             return await self._again(message, body, session, answer)
         if message.method == "initialize":
             await self._opened(message, answer)
-        elif message.method in ("logging/setLevel", "resources/subscribe") and answer.result is not None:
-            self._replays[f"{message.method} {message.params.get('uri')}"] = message
+        elif answer.result is not None:
+            self._remember(message)
         return answer
 
     async def notify(self, message: Message) -> Answer:
@@ -119,7 +119,8 @@ class Upstream:
         for task in (self._listener, self._renewal):
             if task is not None:
                 task.cancel()
-        await self._end(self._session)
+        session, self._session = self._session, None
+        await self._end(session)
         self._http.close()
 
     # --- sessions -----------------------------------------------------------------------------------------------------
@@ -132,6 +133,17 @@ class Upstream:
         if self._listener is not None:
             self._listener.cancel()
         await self._end(former)
+
+    def _remember(self, message: Message) -> None:
+        """Keep what a session that is opened again has to be told again."""
+        uri = message.params.get("uri")
+        match message.method:
+            case "logging/setLevel":
+                self._replays["level"] = message
+            case "resources/subscribe":
+                self._replays[f"uri {uri}"] = message
+            case "resources/unsubscribe":
+                self._replays.pop(f"uri {uri}", None)
 
     async def _end(self, session: Session | None) -> None:
         if session is None or session.id is None:
@@ -192,10 +204,18 @@ class Upstream:
             timeout, setting = limits.call_timeout, "--call-timeout"
         identifier = message.id if message.kind == "request" else None
         outgoing = Outgoing(body, identifier, headers, timeout, setting)
-        answer = await self._http.post(outgoing, self._deliver)
+        deliver = self._deliver_stateless if is_modern(message) else self._deliver
+        answer = await self._http.post(outgoing, deliver)
         if answer.lost and message.method in _READS:
-            return await self._http.post(outgoing, self._deliver)
+            return await self._http.post(outgoing, deliver)
         return answer
+
+    async def _deliver_stateless(self, message: Message) -> None:
+        """In the stateless revision a server asks by `input_required` only: its requests are forbidden (2026-07-28)."""
+        if message.kind == "request":
+            _LOG.warning("a request of the upstream was dropped: `%s` on a stateless stream", message.method)
+        else:
+            await self._deliver(message)
 
     def _listen(self) -> None:
         if self._listener is not None:
