@@ -133,7 +133,8 @@ class Wire:
         if body:
             fields.append(("Content-Length", str(len(body))))
         try:
-            return h11.Request(method=method, target=self.origin.target, headers=fields)
+            encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in fields]
+            return h11.Request(method=method, target=self.origin.target, headers=encoded)
         except (h11.LocalProtocolError, UnicodeEncodeError) as error:
             raise NotSent(f"the request cannot be written as HTTP: {error}") from None
 
