@@ -211,7 +211,10 @@ def _unusable(response: Response, outgoing: Outgoing) -> Answer:
 
 
 def _target(response: Response) -> str:
-    parts = urlsplit(response.headers.get("location", ""))
+    try:
+        parts = urlsplit(response.headers.get("location", ""))
+    except ValueError:  # such as half an IPv6 address
+        return "nowhere"
     return f"{parts.scheme}://{parts.hostname}{parts.path}" if parts.hostname else parts.path or "nowhere"
 
 
