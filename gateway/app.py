@@ -24,7 +24,7 @@ from gateway.interceptor import Identity, Interceptor
 from gateway.jsonrpc import Message
 from gateway.keyid.recommended import policy as recommended_policy
 from gateway.mirror import Mirror
-from gateway.policies import NoPolicy, Policies, Source, choose
+from gateway.policies import NoPolicy, Policies, Source, choose, exists
 from gateway.policy import Facts, Policy
 from gateway.relay import Relay
 from gateway.settings import Settings
@@ -206,7 +206,7 @@ class Gateway:
     async def _choose_source(self) -> Source:
         settings = self._settings
         used: str | None = None
-        if settings.policy is None and not settings.user_policy.exists():
+        if settings.policy is None and not exists(settings.user_policy):
             used = (await self._state.get()).policy_used(settings.grant)
         return choose(settings.policy, settings.user_policy, used, settings.grant)
 

@@ -59,7 +59,7 @@ def choose(explicit: str | None, user_file: Path, used: str | None, grant: str) 
         return Source(None)
     if explicit is not None:
         return Source(Path(explicit))
-    if user_file.exists() or used == str(user_file):
+    if exists(user_file) or used == str(user_file):
         return Source(user_file)
     if used is not None:
         return Source(
@@ -69,6 +69,17 @@ def choose(explicit: str | None, user_file: Path, used: str | None, grant: str) 
             awaited=user_file,
         )
     return Source(None, awaited=user_file)
+
+
+def exists(file: Path) -> bool:
+    """Whether there is a file; where nobody may look there counts as one, which then cannot be read: fail closed."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def read(file: Path) -> bytes:

@@ -37,8 +37,12 @@ def _validate(source: Source, name: str) -> Document:
         problems += diagnose(error, source.value, Places(source.text))
     problems += _placed(source, _doubled_counters(source.value))
     if document is None or problems:
-        raise PolicyError(name, tuple(sorted(set(problems), key=lambda problem: (problem.line, problem.column))))
+        raise PolicyError(name, tuple(sorted(set(problems), key=_place)))
     return document
+
+
+def _place(problem: Problem) -> tuple[int, int, str, str]:
+    return problem.line, problem.column, problem.pointer, problem.message
 
 
 def _placed(source: Source, faults: list[tuple[str, Fault]]) -> Iterator[Problem]:
