@@ -134,7 +134,7 @@ async def test_a_connection_that_takes_too_long_names_its_setting() -> None:
             await exchange(wire)
 
 
-@pytest.mark.parametrize("headers", [{"X-Bad": "a\r\nb"}, {"X Bad": "a"}, {"X-Bad": "é"}, {"X-é": "a"}, {"Host": "b"}])
+@pytest.mark.parametrize("headers", [{"X-Bad": "a\r\nb"}, {"X Bad": "a"}, {"X-Bad": "€"}, {"X-é": "a"}, {"Host": "b"}])
 async def test_a_header_that_http_cannot_carry_means_that_nothing_was_sent(
     upstream: Scripted, wire: Wire, headers: dict[str, str]
 ) -> None:
