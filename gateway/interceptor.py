@@ -42,6 +42,7 @@ from gateway.state import Charge, Exhausted, Record, Reservation, State, Transac
 from gateway.upstream import Answer
 
 _LOG = logging.getLogger(__name__)
+_MAX_CHARGES = 10_000
 
 Forward = Callable[[bytes], Awaitable[Answer]]
 """Sends the judged bytes to the upstream."""
@@ -102,6 +103,7 @@ class Interceptor:
         self._identity = identity
         self._around = surroundings
         self._clock = clock
+        self._charges: dict[Limit, Charge] = {}
 
     async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
         """The line that answers `request`: the upstream's answer, a denial, or an error."""
@@ -124,7 +126,7 @@ class Interceptor:
             return replies.denial(request, refuse_state(), case.id)
         if isinstance(admitted, Decision):
             return replies.denial(request, admitted, case.id)
-        return await self._relay(case, decision, revision, admitted, forward)
+        return await self._relay(case, admitted, forward)
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
@@ -140,78 +142,85 @@ class Interceptor:
             return facts
         return _without_channel(decide(policy, call, facts))
 
-    async def _admit(self, case: Case, decision: Decision, revision: str) -> Reservation | Decision:
+    async def _admit(self, case: Case, decision: Decision, revision: str) -> "_Admission | Decision":
         """Reserve and record in one transaction. A refusal comes back as the decision that says so."""
-        charges = tuple(self._charge(limit) for limit in decision.limits)
+        charges = tuple(map(self._charge, decision.limits))
         state = await self._around.state()
+        record = self._record(state, case, decision, revision)
 
-        def work(tx: Transaction) -> Reservation | Decision:
+        def work(tx: Transaction) -> _Admission | Decision:
             if decision.effect != "allow":
-                tx.audit.append(self._record(state, case, decision, revision, "refused"))
+                tx.audit.append(record)
                 return decision
             reserved = tx.counters.reserve(charges, case.at)
             if isinstance(reserved, Exhausted):
                 refusal = refuse_limit(reserved.charge.limit, reserved.retry_after_seconds)
-                tx.audit.append(self._record(state, case, refusal, revision, "refused"))
+                tx.audit.append(self._record(state, case, refusal, revision))
                 return refusal
-            tx.audit.append(self._record(state, case, decision, revision, "decided"))
-            return reserved
+            tx.audit.append(record)
+            return _Admission(state, reserved, record)
 
         return await state.atomically(work)
 
     def _charge(self, limit: Limit) -> Charge:
-        who = self._identity
-        return charge_for(limit, server=who.server, grant=who.grant, session=who.session)
+        """The charge of one call, made once for each limit: the counter's name does not change while we run."""
+        charge = self._charges.get(limit)
+        if charge is None:
+            who = self._identity
+            charge = charge_for(limit, server=who.server, grant=who.grant, session=who.session)
+            if len(self._charges) >= _MAX_CHARGES:
+                self._charges.clear()
+            self._charges[limit] = charge
+        return charge
 
     async def _refused_unjudged(self, case: Case, cause: str) -> None:
         state = await self._around.state()
         decision = Decision("deny", "(unknown tool)", "unknown tool", cause)
-        await state.atomically(lambda tx: tx.audit.append(self._record(state, case, decision, "", "refused")))
+        await state.atomically(lambda tx: tx.audit.append(self._record(state, case, decision, "")))
 
     # --- relaying -----------------------------------------------------------------------------------------------------
 
-    async def _relay(
-        self, case: Case, decision: Decision, revision: str, reservation: Reservation, forward: Forward
-    ) -> bytes:
+    async def _relay(self, case: Case, admission: "_Admission", forward: Forward) -> bytes:
         try:
             answer = await forward(case.body)
         except asyncio.CancelledError:
             answer = Answer("unknown", failure="cancelled")
-            await asyncio.shield(self._settle(case, decision, revision, reservation, answer))
+            await asyncio.shield(self._settle(case, admission, answer))
             raise
         except Exception:  # noqa: BLE001  # as above: a fault of ours must not leave a call unsettled
             _LOG.exception("relaying failed")
             answer = Answer("unknown", failure="internal error of the gateway while relaying: see its log")
-        await asyncio.shield(self._settle(case, decision, revision, reservation, answer))
+        await asyncio.shield(self._settle(case, admission, answer))
         if answer.response is None:
             return replies.failure(case.request, answer.failure or "no answer", answer)
         return replies.relayed(answer.response)
 
-    async def _settle(
-        self, case: Case, decision: Decision, revision: str, reservation: Reservation, answer: Answer
-    ) -> None:
-        latency = (self._clock.monotonic() - case.started) * 1000
+    async def _settle(self, case: Case, admission: "_Admission", answer: Answer) -> None:
         now = self._clock.now()
-
-        state = await self._around.state()
+        record = replace(
+            admission.record,
+            kind="settled",
+            at=now,
+            outcome=replies.outcome(answer),
+            upstream_status=answer.status,
+            latency_ms=(self._clock.monotonic() - case.started) * 1000,
+        )
 
         def work(tx: Transaction) -> None:
             if answer.fate in ("not sent", "refused"):
-                tx.counters.release(reservation, now)
-            record = self._record(state, case, decision, revision, "settled")
-            outcome = replies.outcome(answer)
-            tx.audit.append(replace(record, at=now, outcome=outcome, upstream_status=answer.status, latency_ms=latency))
+                tx.counters.release(admission.reservation, now)
+            tx.audit.append(record)
 
         try:
-            await state.atomically(work)
+            await admission.state.atomically(work)
         except StateError as error:
             _LOG.error("a relayed call could not be settled in the audit log (decision %s): %s", case.id, error)
 
-    def _record(self, state: State, case: Case, decision: Decision, revision: str, kind: str) -> Record:
+    def _record(self, state: State, case: Case, decision: Decision, revision: str) -> Record:
         call = case.call
         arguments: Mapping[str, Json] = call.arguments if call else {}
         return Record(
-            kind=kind,  # type: ignore[arg-type]
+            kind="decided" if decision.effect == "allow" else "refused",
             decision_id=case.id,
             at=case.at,
             grant=self._identity.grant,
@@ -229,6 +238,15 @@ class Interceptor:
             argument_names=tuple(sorted(arguments)),
             argument_digest=state.digest(serialise(arguments)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    """What a call that may be relayed holds: its reservation, and the record that says so."""
+
+    state: State
+    reservation: Reservation
+    record: Record
 
 
 def _without_channel(decision: Decision) -> Decision:

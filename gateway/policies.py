@@ -20,7 +20,7 @@ from gateway.errors import ConfigError, StateError
 from gateway.policy import Policy, load
 
 _LOG = logging.getLogger(__name__)
-_LOOK_SECONDS: Final = 0.2
+_LOOK_SECONDS: Final = 0.1
 _RETRY_SECONDS: Final = 1.0
 MAX_POLICY_BYTES: Final = 8 * 2**20
 BUILT_IN: Final = "builtin:recommended"

@@ -15,6 +15,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, Protocol
 
@@ -43,20 +44,26 @@ class CounterKey:
     per: str | None = None
 
     def digest(self) -> bytes:
-        """Sixteen bytes that stand for this key. JSON keeps the parts apart whatever characters they hold."""
-        parts = [
-            self.server,
-            self.layer,
-            self.scope,
-            self.owner,
-            self.tools_key,
-            self.counter,
-            self.window,
-            self.seconds,
-            self.strategy,
-            self.per,
-        ]
-        return blake2b(json.dumps(parts).encode("ascii"), digest_size=16).digest()
+        """Sixteen bytes that stand for this key."""
+        return _digest(self)
+
+
+@lru_cache(maxsize=4096)  # the same few counters are asked for with every call
+def _digest(key: CounterKey) -> bytes:
+    """JSON keeps the parts apart whatever characters they hold."""
+    parts = [
+        key.server,
+        key.layer,
+        key.scope,
+        key.owner,
+        key.tools_key,
+        key.counter,
+        key.window,
+        key.seconds,
+        key.strategy,
+        key.per,
+    ]
+    return blake2b(json.dumps(parts).encode("ascii"), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,17 @@ streams that nobody asked an answer of. Sizes and times are bounded by `HttpLimi
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import urlsplit
 
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Id, Message, Refusal, parse_upstream, serialise
 from gateway.upstream import Answer, Deliver, Fate
-from gateway.upstream.sse import EventStream
+from gateway.upstream.sse import Event, EventStream
 from gateway.upstream.wire import Broken, NotSent, Response, Wire
 
 _DRAIN_SECONDS = 1.0
@@ -125,14 +127,8 @@ class HttpClient:
             return Answer("answered", status=response.status, session_id=_session_id(response))
         return Answer("unknown", status=response.status, failure="the upstream ended the stream before its answer")
 
-    async def _messages(self, response: Response) -> AsyncIterator[Message]:
-        events = EventStream(self.limits.max_message_bytes)
-        async for chunk in response.chunks():
-            for event in events.feed(chunk):
-                message = parse_upstream(event.data)
-                if isinstance(message, Refusal):
-                    raise UpstreamError(f"the upstream sent an event that is no JSON-RPC message: {message.message}")
-                yield message
+    def _messages(self, response: Response) -> "_Messages":
+        return _Messages(response.chunks(), EventStream(self.limits.max_message_bytes))
 
     async def _body(self, response: Response) -> bytes:
         chunks, size = [], 0
@@ -145,6 +141,29 @@ class HttpClient:
                     "raise --max-message-bytes",
                 )
         return b"".join(chunks)
+
+
+class _Messages:
+    """The messages of one stream, as they come; no generator, for the reason that `wire` gives.
+
+    Raises `UpstreamError` for an event that is none, and `Broken` where the stream breaks.
+    """
+
+    def __init__(self, chunks: AsyncIterator[bytes], events: EventStream) -> None:
+        self._chunks = chunks
+        self._events = events
+        self._ready: deque[Event] = deque()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        while not self._ready:
+            self._ready.extend(self._events.feed(await anext(self._chunks)))
+        message = parse_upstream(self._ready.popleft().data)
+        if isinstance(message, Refusal):
+            raise UpstreamError(f"the upstream sent an event that is no JSON-RPC message: {message.message}")
+        return message
 
 
 async def _drain(response: Response) -> None:

@@ -16,7 +16,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 import h11
@@ -76,14 +76,9 @@ class Response:
         """The media type, without its parameters, lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[bytes]:
         """The body, as it arrives. Raises `Broken` where it ends before its end."""
-        while True:
-            event = await self._connection.event()
-            if isinstance(event, h11.Data):
-                yield bytes(event.data)
-            else:
-                return
+        return _Chunks(self._connection)
 
     def finish(self) -> bool:
         """Give the connection back for reuse, if the body was read to its end; whether it was."""
@@ -95,6 +90,25 @@ class Response:
     def close(self) -> None:
         """Drop the connection; in the stateless era this is how a request is cancelled."""
         self._connection.abort()
+
+
+class _Chunks:
+    """The body of one response.
+
+    No generator: one that is left in the middle, as after each answer on a stream, costs the loop two tasks to tidy up.
+    """
+
+    def __init__(self, connection: "_Connection") -> None:
+        self._connection = connection
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        event = await self._connection.event()
+        if isinstance(event, h11.Data):
+            return bytes(event.data)
+        raise StopAsyncIteration
 
 
 class Wire:
