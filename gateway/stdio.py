@@ -3,8 +3,9 @@ r"""The client's side: lines in, lines out, and nothing else on standard output,
 `claim` takes the process's standard output for the protocol and points file descriptor 1 (and `sys.stdout`) at standard
 error, so that a stray `print`, of ours or of a library, cannot break the protocol.
 
-Two threads do the blocking reads and writes, because that works for pipes, sockets, files and terminals on every
-platform; both hand over batches. A line ends with a line feed only: `\r`, U+2028 and NUL are content, which the parser
+Pipes, sockets and terminals are read by the event loop, and a message that a pipe takes at once is written by it: a hop
+to a thread costs a tenth of a call. What the loop cannot wait for (files; everything on Windows) is read by a thread,
+and what cannot be written at once is written by one, which may block as long as the client likes. A line ends with a line feed only: `\r`, U+2028 and NUL are content, which the parser
 then judges. Memory is bounded in both directions: a line over the limit is dropped as it comes in (`TOO_LONG` takes its
 place), reading pauses while too much waits to be handled, and `send` waits while the client does not read.
 """
@@ -14,12 +15,13 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
 _CHUNK: Final = 2**18
 _BACKLOG: Final = 2**26
+_BATCHES: Final = 8
 TOO_LONG: Final = b"\xff"
 """Stands for a line over the limit; no line of a client is equal to it, for it is not UTF-8."""
 
@@ -74,47 +76,65 @@ class Stdio:
     """One client on two file descriptors. Made inside the running loop."""
 
     def __init__(self, source: int, sink: int, *, max_line_bytes: int) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._source = source
-        self._sink = sink
-        self._lines = Lines(max_line_bytes)
         self._arrived: asyncio.Queue[list[bytes] | None] = asyncio.Queue()
-        self._may_read = threading.Semaphore(8)
-        self._outgoing: deque[bytes] = deque()
-        self._waiting = threading.Condition()
-        self._unsent = 0
-        self._drained = asyncio.Event()
-        self._drained.set()
-        self._closing = False
-        self._reader = threading.Thread(target=self._read, name="stdin", daemon=True)
-        self._writer = threading.Thread(target=self._write, name="stdout", daemon=True)
-        self._reader.start()
-        self._writer.start()
+        self._input = _Input(source, Lines(max_line_bytes), self._arrived)
+        self._output = _Output(sink, gone=lambda: self._arrived.put_nowait(None))
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """The client's lines; `TOO_LONG` for one that was over the limit. Ends with the input."""
+        """The client's lines; `TOO_LONG` for one that was over the limit. Ends with the input, or with the output."""
         while (batch := await self._arrived.get()) is not None:
             for line in batch:
                 yield line
-            self._may_read.release()
+            self._input.handled()
 
     async def send(self, line: bytes) -> None:
         """Write one message. Waits only where the client is far behind in reading."""
-        with self._waiting:
-            self._outgoing.append(line)
-            self._unsent += len(line)
-            behind = self._unsent > _BACKLOG
-            self._waiting.notify()
-        if behind:
-            self._drained.clear()
-            await self._drained.wait()
+        await self._output.send(line)
 
     async def close(self, patience: float) -> None:
         """Write what is left, for at most `patience` seconds."""
-        with self._waiting:
-            self._closing = True
-            self._waiting.notify()
-        await asyncio.to_thread(self._writer.join, patience)
+        await self._output.close(patience)
+
+
+class _Input:
+    """Reads chunks and puts the lines they complete into `arrived`; pauses while `_BATCHES` of them wait."""
+
+    def __init__(self, source: int, lines: Lines, arrived: "asyncio.Queue[list[bytes] | None]") -> None:
+        self._loop = asyncio.get_running_loop()
+        self._source = source
+        self._lines = lines
+        self._arrived = arrived
+        self._paused = False
+        self._room = threading.Semaphore(_BATCHES)
+        try:
+            self._loop.add_reader(source, self._readable)
+            self._threaded = False
+        except (NotImplementedError, OSError):
+            self._threaded = True
+            threading.Thread(target=self._read, name="stdin", daemon=True).start()
+
+    def handled(self) -> None:
+        """One batch was handled: there is room for another."""
+        if self._threaded:
+            self._room.release()
+        elif self._paused:
+            self._paused = False
+            self._loop.add_reader(self._source, self._readable)
+
+    def _readable(self) -> None:
+        try:
+            chunk = os.read(self._source, _CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            chunk = b""
+        self._put(self._batch(chunk))
+        if not chunk:
+            self._loop.remove_reader(self._source)
+            self._arrived.put_nowait(None)
+        elif self._arrived.qsize() >= _BATCHES:
+            self._loop.remove_reader(self._source)
+            self._paused = True
 
     def _read(self) -> None:
         while True:
@@ -122,42 +142,111 @@ class Stdio:
                 chunk = os.read(self._source, _CHUNK)
             except OSError:
                 chunk = b""
-            batch = self._lines.feed(chunk) if chunk else self._lines.end()
+            batch = self._batch(chunk)
             if batch:
-                self._may_read.acquire()
-                self._hand_over(batch)
-            if not chunk:
-                self._hand_over(None)
+                self._room.acquire()
+            try:
+                self._loop.call_soon_threadsafe(self._put, batch)
+                if not chunk:
+                    self._loop.call_soon_threadsafe(self._arrived.put_nowait, None)
+                    return
+            except RuntimeError:  # the loop is closed: the process is on its way out, and nobody takes lines any more
                 return
 
-    def _hand_over(self, batch: list[bytes] | None) -> None:
+    def _batch(self, chunk: bytes) -> list[bytes]:
+        return self._lines.feed(chunk) if chunk else self._lines.end()
+
+    def _put(self, batch: list[bytes]) -> None:
+        if batch:
+            self._arrived.put_nowait(batch)
+
+
+class _Output:
+    """Writes lines in their order. `gone` is called in the loop when the client has closed its end."""
+
+    def __init__(self, sink: int, gone: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sink = sink
+        self._gone = gone
+        self._waiting = threading.Condition()
+        self._lines: deque[bytes] = deque()
+        self._unsent = 0
+        self._drained = asyncio.Event()
+        self._closing = False
+        self._at_once = _writable(sink)
+        self._writer = threading.Thread(target=self._write, name="stdout", daemon=True)
+        self._writer.start()
+
+    async def send(self, line: bytes) -> None:
+        data = line + b"\n"
+        if self._unsent == 0 and self._at_once(len(data)):
+            data = self._try(data)
+        if data:
+            await self._hand_over(data)
+
+    async def close(self, patience: float) -> None:
+        with self._waiting:
+            self._closing = True
+            self._waiting.notify()
+        await asyncio.to_thread(self._writer.join, patience)
+
+    def _try(self, data: bytes) -> bytes:
+        """Write without waiting; what is left."""
         try:
-            self._loop.call_soon_threadsafe(self._arrived.put_nowait, batch)
-        except RuntimeError:  # the loop is closed: the process is on its way out, and nobody takes lines any more
-            return
+            return data[os.write(self._sink, data) :]
+        except (BlockingIOError, InterruptedError):
+            return data
+        except OSError:
+            self._gone()
+            return b""
+
+    async def _hand_over(self, data: bytes) -> None:
+        with self._waiting:
+            self._lines.append(data)
+            self._unsent += len(data)
+            behind = self._unsent > _BACKLOG
+            self._waiting.notify()
+        if behind:
+            self._drained.clear()
+            await self._drained.wait()
 
     def _write(self) -> None:
         while True:
             with self._waiting:
-                self._waiting.wait_for(lambda: self._outgoing or self._closing)
-                if not self._outgoing:
+                self._waiting.wait_for(lambda: self._lines or self._closing)
+                if not self._lines:
                     return
-                lines = list(self._outgoing)
-                self._outgoing.clear()
-            if not self._write_all(b"\n".join(lines) + b"\n"):
+                lines = list(self._lines)
+                self._lines.clear()
+            if not self._write_all(b"".join(lines)):
                 return
             with self._waiting:
                 self._unsent -= sum(map(len, lines))
                 caught_up = self._unsent <= _BACKLOG // 2
             if caught_up and not self._drained.is_set():
-                self._loop.call_soon_threadsafe(self._drained.set)
+                self._tell(self._drained.set)
 
     def _write_all(self, data: bytes) -> bool:
         view = memoryview(data)
         while view:
             try:
                 view = view[os.write(self._sink, view) :]
-            except OSError:  # the client has closed its end: as if the input had ended
-                self._hand_over(None)
+            except BlockingIOError:  # whoever shares this descriptor made it so: wait until it takes more
+                select.select([], [self._sink], [])
+            except OSError:
+                self._tell(self._gone)
                 return False
         return True
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the process is on its way out
+            self._loop.call_soon_threadsafe(what)
+
+
+def _writable(sink: int) -> Callable[[int], bool]:
+    """Tells whether that many bytes can be written to `sink` without waiting (`select.PIPE_BUF`), where one can know."""
+    if not hasattr(select, "poll"):
+        return lambda _: False
+    poll = select.poll()
+    poll.register(sink, select.POLLOUT)
+    return lambda size: size <= select.PIPE_BUF and poll.poll(0) == [(sink, select.POLLOUT)]
