@@ -5,17 +5,21 @@ error, so that a stray `print`, of ours or of a library, cannot break the protoc
 
 Pipes, sockets and terminals are read by the event loop, and a message that a pipe takes at once is written by it: a hop
 to a thread costs a tenth of a call. What the loop cannot wait for (files; everything on Windows) is read by a thread,
-and what cannot be written at once is written by one, which may block as long as the client likes. A line ends with a line feed only: `\r`, U+2028 and NUL are content, which the parser
-then judges. Memory is bounded in both directions: a line over the limit is dropped as it comes in (`TOO_LONG` takes its
-place), reading pauses while too much waits to be handled, and `send` waits while the client does not read.
+and what cannot be written at once is written by one, which may block as long as the client likes.
+
+A line ends with a line feed only: `\r`, U+2028 and NUL are content, which the parser then judges. Memory is bounded in
+both directions: a line over the limit is dropped as it comes in (`TOO_LONG` takes its place), reading pauses while too
+much waits to be handled, and `send` waits while the client does not read, until it does or is gone.
 """
 
 import asyncio
 import os
+import select
 import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -92,7 +96,8 @@ class Stdio:
         await self._output.send(line)
 
     async def close(self, patience: float) -> None:
-        """Write what is left, for at most `patience` seconds."""
+        """Read no more, and write what is left, for at most `patience` seconds."""
+        self._input.stop()
         await self._output.close(patience)
 
 
@@ -120,6 +125,11 @@ class _Input:
         elif self._paused:
             self._paused = False
             self._loop.add_reader(self._source, self._readable)
+
+    def stop(self) -> None:
+        """Read no more. A thread that waits for input dies with the process."""
+        if not self._threaded:
+            self._loop.remove_reader(self._source)
 
     def _readable(self) -> None:
         try:
@@ -173,15 +183,16 @@ class _Output:
         self._unsent = 0
         self._drained = asyncio.Event()
         self._closing = False
+        self._lost = False
         self._at_once = _writable(sink)
         self._writer = threading.Thread(target=self._write, name="stdout", daemon=True)
         self._writer.start()
 
     async def send(self, line: bytes) -> None:
         data = line + b"\n"
-        if self._unsent == 0 and self._at_once(len(data)):
+        if self._unsent == 0 and not self._lost and self._at_once(len(data)):
             data = self._try(data)
-        if data:
+        if data and not self._lost:
             await self._hand_over(data)
 
     async def close(self, patience: float) -> None:
@@ -197,8 +208,15 @@ class _Output:
         except (BlockingIOError, InterruptedError):
             return data
         except OSError:
-            self._gone()
+            self._lose()
             return b""
+
+    def _lose(self) -> None:
+        """The client has closed its end: as if the input had ended. Nobody waits for it to read any more."""
+        if not self._lost:
+            self._lost = True
+            self._drained.set()
+            self._gone()
 
     async def _hand_over(self, data: bytes) -> None:
         with self._waiting:
@@ -206,7 +224,7 @@ class _Output:
             self._unsent += len(data)
             behind = self._unsent > _BACKLOG
             self._waiting.notify()
-        if behind:
+        if behind and not self._lost:
             self._drained.clear()
             await self._drained.wait()
 
@@ -234,7 +252,7 @@ class _Output:
             except BlockingIOError:  # whoever shares this descriptor made it so: wait until it takes more
                 select.select([], [self._sink], [])
             except OSError:
-                self._tell(self._gone)
+                self._tell(self._lose)
                 return False
         return True
 
@@ -244,7 +262,7 @@ class _Output:
 
 
 def _writable(sink: int) -> Callable[[int], bool]:
-    """Tells whether that many bytes can be written to `sink` without waiting (`select.PIPE_BUF`), where one can know."""
+    """Tells whether that many bytes can be written without waiting (`select.PIPE_BUF`), where one can know."""
     if not hasattr(select, "poll"):
         return lambda _: False
     poll = select.poll()

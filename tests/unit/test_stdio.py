@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -108,7 +109,6 @@ async def ends() -> AsyncIterator[Ends]:
     if made.back >= 0:
         made.stop_listening()
     await made.stdio.close(PATIENCE)
-    await asyncio.to_thread(made.stdio._reader.join, PATIENCE)
     os.close(source)
     os.close(sink)
 
@@ -170,7 +170,7 @@ async def test_closing_writes_what_is_left(ends: Ends) -> None:
 async def test_closing_does_not_wait_for_a_client_that_does_not_read(ends: Ends) -> None:
     await ends.stdio.send(b"x" * 1_000_000)
     await ends.stdio.close(0.01)
-    assert ends.stdio._writer.is_alive()
+    assert ends.stdio._output._writer.is_alive()
 
 
 async def test_a_client_that_stopped_listening_ends_the_lines_though_its_input_is_open(ends: Ends) -> None:
@@ -190,3 +190,22 @@ async def test_a_sender_that_waits_is_freed_when_the_client_stops_listening(
     async with asyncio.timeout(PATIENCE):
         await sending
         await ends.stdio.send(b"x" * 1_000_000)
+
+
+async def test_a_file_is_read_too(tmp_path: Path) -> None:
+    file = tmp_path / "messages"
+    file.write_bytes(b"one\ntwo\nlast")
+    source, sink = os.open(file, os.O_RDONLY), os.open(os.devnull, os.O_WRONLY)
+    made = Stdio(source, sink, max_line_bytes=2**20)
+    async with asyncio.timeout(PATIENCE):
+        assert [line async for line in made.lines()] == [b"one", b"two", b"last"]
+    await made.close(PATIENCE)
+    os.close(source)
+    os.close(sink)
+
+
+async def test_a_long_message_and_a_short_one_keep_their_order(ends: Ends) -> None:
+    long, short = b"x" * 500_000, b"short"
+    await ends.stdio.send(long)
+    await ends.stdio.send(short)
+    assert await asyncio.to_thread(ends.read, 500_007) == long + b"\n" + short + b"\n"
