@@ -164,7 +164,7 @@ class Arena:
 def permitted(policy: Policy, body: str, names: Collection[str]) -> bool:
     """Whether the policy allows the call in a body, read with the first and with the last of doubled keys."""
     first = json.loads(body, object_pairs_hook=lambda pairs: dict(reversed(pairs)))
-    message = loads(body)
+    message = loads(body, max_depth=1000)
     assert isinstance(message, dict)
     params = message["params"]
     assert isinstance(params, dict)
