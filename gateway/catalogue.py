@@ -6,6 +6,7 @@ forgotten because a client stopped in the middle. Nothing here is trusted: a def
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from gateway.jsonrpc import Json
 
@@ -14,20 +15,42 @@ _MAX_WALKS = 16
 Definition = Mapping[str, Json]
 
 
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """The pages so far, and how many changes had been announced when the first of them was asked for."""
+
+    tools: dict[str, Definition]
+    as_of: int
+
+
 class Catalogue:
-    """The mirrored tools by name. `complete` says whether a whole list was ever seen, `stale` that it has changed."""
+    """The mirrored tools by name. `complete` says whether a whole list was ever seen.
+
+    `changes` counts the announcements that the list has changed. A list that was asked for before one may be older
+    than it, so that only one asked for afterwards ends being `stale`.
+    """
 
     def __init__(self) -> None:
         self.complete = False
-        self.stale = False
+        self.changes = 0
+        self._as_of = 0
         self._tools: dict[str, Definition] = {}
-        self._walks: dict[str, dict[str, Definition]] = {}
+        self._walks: dict[str, _Walk] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tools
 
     def __len__(self) -> int:
         return len(self._tools)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the list has changed since the newest whole one was asked for."""
+        return self._as_of < self.changes
+
+    def changed(self) -> None:
+        """The upstream announced that the list has changed."""
+        self.changes += 1
 
     def names(self) -> Sequence[str]:
         """The names, in the upstream's order."""
@@ -47,30 +70,34 @@ class Catalogue:
         required = (self.input_schema(name) or {}).get("required")
         return tuple(item for item in required if isinstance(item, str)) if isinstance(required, list) else ()
 
-    def page(self, cursor: str | None, result: Mapping[str, Json]) -> None:
-        """Take one page of `tools/list`: the cursor it was asked with (None: the first), and its result."""
+    def page(self, cursor: str | None, result: Mapping[str, Json], *, as_of: int | None = None) -> None:
+        """Take one page of `tools/list`: the cursor it was asked with (None: the first), and its result.
+
+        `as_of` is what `changes` was when it was asked for; without it, the page counts as of now.
+        """
         listed = result.get("tools")
         found: dict[str, Definition] = {
             str(tool["name"]): tool
             for tool in (listed if isinstance(listed, list) else ())
             if isinstance(tool, dict) and isinstance(tool.get("name"), str)
         }
-        walk = found if cursor is None else self._continued(cursor, found)
+        asked = self.changes if as_of is None else as_of
+        walk = _Walk(found, asked) if cursor is None else self._continued(cursor, found)
         following = result.get("nextCursor")
         if isinstance(following, str):
             self._tools.update(found)
             if walk is not None:
                 self._remember(following, walk)
-        elif walk is not None:
-            self._tools, self.complete, self.stale = walk, True, False
-        else:
+        elif walk is None or walk.as_of < self._as_of:
             self._tools.update(found)
+        else:
+            self._tools, self.complete, self._as_of = walk.tools, True, walk.as_of
 
-    def _continued(self, cursor: str, found: dict[str, Definition]) -> dict[str, Definition] | None:
+    def _continued(self, cursor: str, found: dict[str, Definition]) -> _Walk | None:
         walk = self._walks.pop(cursor, None)
-        return None if walk is None else walk | found
+        return None if walk is None else _Walk(walk.tools | found, walk.as_of)
 
-    def _remember(self, cursor: str, walk: dict[str, Definition]) -> None:
+    def _remember(self, cursor: str, walk: _Walk) -> None:
         while len(self._walks) >= _MAX_WALKS:
             self._walks.pop(next(iter(self._walks)))
         self._walks[cursor] = walk

@@ -45,10 +45,11 @@ class Mirror:
         cursor: str | None = None
         for _ in range(_MAX_PAGES):
             params: dict[str, Json] = {} if cursor is None else {"cursor": cursor}
+            as_of = self.catalogue.changes
             answer = await self._upstream.ask("tools/list", params, like)
             if answer.result is None:
                 return _failure(answer)
-            self.catalogue.page(cursor, answer.result)
+            self.catalogue.page(cursor, answer.result, as_of=as_of)
             following = answer.result.get("nextCursor")
             if not isinstance(following, str):
                 self._fetched_at = self._clock.monotonic()

@@ -217,20 +217,21 @@ class Relay:
         body = message.raw
         if message.method == "subscriptions/listen":
             body = without_denied_subscriptions(message, await self._policies.current())
+        as_of = self._mirror.catalogue.changes
         answer = await self._upstream.request(message, body=body)
         if answer.response is None:
             return replies.failure(message, answer.failure or "no answer", answer)
         if message.method == "initialize":
             self._notices.logging = _declares_logging(answer)
         if message.method in LISTS:
-            return await self._list(message, answer.response)
+            return await self._list(message, answer.response, as_of)
         return replies.relayed(answer.response)
 
-    async def _list(self, message: Message, response: Message) -> bytes:
+    async def _list(self, message: Message, response: Message, as_of: int) -> bytes:
         result = response.body.get("result")
         if message.method == "tools/list" and isinstance(result, dict):
             cursor = message.params.get("cursor")
-            self._mirror.catalogue.page(cursor if isinstance(cursor, str) else None, result)
+            self._mirror.catalogue.page(cursor if isinstance(cursor, str) else None, result, as_of=as_of)
         return filtered(message, response, await self._policies.current(), self._tasks)
 
     async def _task(self, message: Message) -> bytes:
@@ -263,7 +264,7 @@ class Relay:
         if message.method != "tools/call" or not isinstance(name, str):
             return False
         catalogue = self._mirror.catalogue
-        catalogue.stale = True
+        catalogue.changed()
         return await self._mirror.ensure(name, message) is None and name in catalogue
 
     def _remember_task(self, answer: Answer) -> None:
@@ -282,14 +283,14 @@ class Relay:
     async def deliver(self, message: Message) -> None:
         """Take what the upstream sent of its own accord."""
         if message.method == "notifications/tools/list_changed":
-            self._mirror.catalogue.stale = True
+            self._mirror.catalogue.changed()
         if message.kind == "request" and message.id is not None:
             _remember(self._asked, message.id)
         await self._send(replies.relayed(message))
 
     def renewed(self) -> None:
         """The upstream's session was opened again: what it announces may differ."""
-        self._mirror.catalogue.stale = True
+        self._mirror.catalogue.changed()
         self._start(self._notices.lists_changed(["tools"]))
 
     # --- of the gateway's own accord ----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What goes wrong with a call on its way: what the client sees, what the log says, and whether the limit was used."""
 
 import itertools
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -377,3 +378,22 @@ def test_an_upstream_that_offers_no_stream_is_not_asked_for_one_again(place: Pla
     place.upstream.wait_for("GET")
     assert place.gateway.call(place.tool) == said(f"{place.tool} ran")
     assert len(place.upstream.asked("GET")) == 1
+
+
+# --- the list of tools ------------------------------------------------------------------------------------------------
+
+
+def test_a_list_that_was_asked_for_before_it_changed_is_asked_for_again(place: Place) -> None:
+    note = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+    place.upstream.script("tools/list", stream(note, then=lambda asked, line: line.send(old_list(asked))))
+    place.gateway.request("tools/list")
+    assert place.gateway.hear(note["method"]) == note
+    assert place.gateway.call(place.tool) == said(f"{place.tool} ran")
+    assert len(place.upstream.asked("tools/list")) == 2
+
+
+def old_list(asked: Asked) -> bytes:
+    """The answer to `tools/list` as an event."""
+    tools = [{"name": name, "inputSchema": {}} for name in TOOLS]
+    body = json.dumps({"jsonrpc": "2.0", "id": asked.message["id"], "result": {"tools": tools}})
+    return f"data: {body}\n\n".encode()
