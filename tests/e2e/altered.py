@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway import __main__ as program
-from gateway import app, replies
+from gateway import app, policies, replies
 from gateway.jsonrpc import Message
 from gateway.state import State, database
 
@@ -25,6 +25,11 @@ def hasty() -> None:
     (State.atomically.__kwdefaults__ or {})["patience"] = 0.05
 
 
+def watchful() -> None:
+    """The policy file is looked at often, so that tests need not wait for it."""
+    vars(policies)["_LOOK_SECONDS"] = 0.02
+
+
 def noisy() -> None:
     """Whatever answers a judged call also prints."""
     relayed = replies.relayed
@@ -38,7 +43,12 @@ def noisy() -> None:
     vars(replies)["relayed"] = shout
 
 
-ALTERATIONS: Final[Mapping[str, Callable[[], None]]] = {"patient": patient, "hasty": hasty, "noisy": noisy}
+ALTERATIONS: Final[Mapping[str, Callable[[], None]]] = {
+    "patient": patient,
+    "hasty": hasty,
+    "watchful": watchful,
+    "noisy": noisy,
+}
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def upstream() -> Iterator[Scripted]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, upstream: Scripted) -> Iterator[Gateway]:
     home = Home(tmp_path_factory.mktemp("reload"))
-    with Gateway(home, upstream.url, policy=document("first")) as gateway:
+    with Gateway(home, upstream.url, policy=document("first"), altered="watchful") as gateway:
         gateway.initialize()
         gateway.request("tools/list")
         yield gateway
@@ -159,9 +159,10 @@ def test_every_call_is_judged_by_one_revision(gateway: Gateway) -> None:
     by_revision = {revision(allows): ("allow", "(default allow)"), revision(denies): ("deny", "(default deny)")}
     gateway.home.policy(allows)
     await_version(gateway, "allows")
+    seen = len(gateway.home.records())
+    gateway.answers([gateway.begin("tools/call", {"name": "one"}) for _ in range(20)])
     edits = threading.Thread(target=lambda: [gateway.home.policy(text) for text in (denies, allows, denies)])
     edits.start()
-    seen = len(gateway.home.records())
     deadline = time.monotonic() + PATIENCE
     while in_force(gateway) != "denies":
         gateway.answers([gateway.begin("tools/call", {"name": "one"}) for _ in range(20)])
