@@ -36,6 +36,14 @@ def await_version(gateway: Gateway, version: str) -> None:
         assert time.monotonic() < deadline, f"still {found}"
 
 
+def heard(gateway: Gateway) -> list[str]:
+    """The methods of what the client has been told so far, and forgets now."""
+    gateway.request("ping")
+    methods = [message["method"] for message in gateway.others]
+    gateway.others.clear()
+    return methods
+
+
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Scripted]:
     with Scripted(["probe", "one", "two"], {"tools": {"listChanged": True}, "logging": {}}) as running:
@@ -57,7 +65,7 @@ def gateway(running: Gateway, request: pytest.FixtureRequest) -> Gateway:
     start = f"before {request.node.name}"
     running.home.policy(document(start))
     await_version(running, start)
-    running.others.clear()
+    heard(running)
     return running
 
 
@@ -133,14 +141,13 @@ def test_a_file_that_vanishes_keeps_the_last_good_policy_and_says_so(gateway: Ga
 def test_the_client_hears_of_other_tools_when_what_is_visible_changes(gateway: Gateway) -> None:
     gateway.home.policy(document("hides two", hide=["two"]))
     await_version(gateway, "hides two")
-    assert [message["method"] for message in gateway.others] == [CHANGED]
+    assert heard(gateway) == [CHANGED]
     names = [tool["name"] for tool in gateway.request("tools/list")["result"]["tools"]]
     assert names == ["probe", "one"]
     assert decision(gateway.call("two", {}))["rule"] == "(hidden)"
-    gateway.others.clear()
     gateway.home.policy(document("shows two again"))
     await_version(gateway, "shows two again")
-    assert [message["method"] for message in gateway.others] == [CHANGED]
+    assert heard(gateway) == [CHANGED]
     assert gateway.call("two", {}) == said("two ran")
 
 
@@ -151,7 +158,7 @@ def test_the_client_hears_nothing_when_what_is_visible_stays(gateway: Gateway) -
     gateway.home.policy(json.dumps(denying, indent=8))
     gateway.home.policy(document("allows more"))
     await_version(gateway, "allows more")
-    assert gateway.others == []
+    assert heard(gateway) == []
 
 
 def test_every_call_is_judged_by_one_revision(gateway: Gateway) -> None:
@@ -184,5 +191,5 @@ def test_a_client_that_takes_no_logging_is_not_sent_any(home: Home) -> None:
         home.policy("{")
         gateway.wait_for_error("the edited policy is not taken")
         assert in_force(gateway) == "good"
-        assert gateway.others == []
+        assert heard(gateway) == []
         assert gateway.close() == 0
