@@ -1,0 +1,218 @@
+"""JSON texts and the values they stand for: read strictly or leniently, written exactly.
+
+Numbers keep their text: an integer is an `int` of any size; whatever has a fraction, an exponent or the sign of a
+negative zero is a `Number`, a `Decimal` that remembers how it was written. A number beyond a double is refused: an
+upstream would read infinity.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from json.encoder import encode_basestring, encode_basestring_ascii
+from typing import NoReturn, Self, TypeAlias, cast
+
+Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+
+MAX_DEPTH = 128
+"""How deep objects and arrays may nest, by default."""
+
+_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+"""What nests and what only looks like it. A string never backtracks, so that one without an end costs linear time."""
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_DOUBLE_DIGITS = 300
+
+
+class Number(Decimal):
+    """A number that is not a plain integer: its exact value, and the text it was written as."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __repr__(self) -> str:
+        return f"Number({self.text})"
+
+
+class Malformed(ValueError):
+    """Why a text cannot be read, with the code of the error that says so."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+# --- text to values ---------------------------------------------------------------------------------------------------
+
+
+def loads(text: str, *, max_depth: int = MAX_DEPTH) -> Json:
+    """The value of a JSON text, read strictly. Raises `ValueError` with a sentence that says what is wrong."""
+    _check_depth(text, max_depth)
+    try:
+        value = cast(Json, _STRICT.decode(text))
+    except json.JSONDecodeError as error:
+        raise Malformed(PARSE_ERROR, f"not valid JSON: {_lower(error.msg)} at character {error.pos + 1}") from None
+    if _SURROGATE_ESCAPE.search(text):
+        _check_surrogates(value)
+    return value
+
+
+def _lower(words: str) -> str:
+    return words[:1].lower() + words[1:]
+
+
+def _check_depth(text: str, limit: int) -> None:
+    if text.count("{") + text.count("[") <= limit:
+        return
+    depth = 0
+    for token in _STRUCTURE.finditer(text):
+        mark = token.group()
+        if mark in "[{":
+            depth += 1
+            if depth > limit:
+                raise Malformed(INVALID_REQUEST, f"nested deeper than {limit} levels")
+        elif mark in "]}":
+            depth -= 1
+
+
+def _check_surrogates(value: Json) -> None:
+    try:
+        serialise(value, ascii_only=False)
+    except UnicodeEncodeError:
+        raise Malformed(PARSE_ERROR, "half a surrogate pair: the text is not valid Unicode") from None
+
+
+def _strict_object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Malformed(INVALID_REQUEST, "an object has the same key twice")
+    return value
+
+
+def _integer(text: str) -> int | Number:
+    if len(text) > _DOUBLE_DIGITS:
+        _check_magnitude(text)
+    return Number(text) if text == "-0" else int(text)
+
+
+def _fraction(text: str) -> Number:
+    _check_magnitude(text)
+    try:
+        return Number(text)
+    except InvalidOperation:
+        raise Malformed(PARSE_ERROR, "the exponent of a number is beyond what can be told from zero") from None
+
+
+def _check_magnitude(text: str) -> None:
+    if len(text) > 2 * _DOUBLE_DIGITS:
+        raise Malformed(PARSE_ERROR, f"a number has more than {2 * _DOUBLE_DIGITS} characters")
+    if math.isinf(float(text)):
+        raise Malformed(PARSE_ERROR, "a number is beyond the range of a double")
+
+
+def _constant(name: str) -> NoReturn:
+    raise Malformed(PARSE_ERROR, f"not valid JSON: `{name}` is not a number")
+
+
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_strict_object, parse_float=_fraction, parse_int=_integer, parse_constant=_constant
+)
+
+
+def loads_leniently(text: str, *, max_depth: int = MAX_DEPTH) -> tuple[Json, bool]:
+    """The value of a text as JavaScript would read it, and whether a key stood twice (the last one wins).
+
+    Half a surrogate pair passes. Raises `ValueError`, `RecursionError`.
+    """
+    doubled: list[bool] = []
+
+    def lenient(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            doubled.append(True)
+        return value
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=lenient, parse_float=_fraction, parse_int=_integer, parse_constant=_constant
+    )
+    _check_depth(text, max_depth)
+    return cast(Json, decoder.decode(text)), bool(doubled)
+
+
+# --- values to bytes --------------------------------------------------------------------------------------------------
+
+
+def serialise(value: object, *, ascii_only: bool | None = None) -> bytes:
+    """The JSON text of a value, UTF-8, on one line, number texts kept.
+
+    `ascii_only=None` writes characters as they are and falls back to escapes for half a surrogate pair, which UTF-8
+    cannot carry; `False` raises `UnicodeEncodeError` for it.
+    """
+    if ascii_only is None:
+        try:
+            return serialise(value, ascii_only=False)
+        except UnicodeEncodeError:
+            return serialise(value, ascii_only=True)
+    encoder = _ASCII if ascii_only else _UNICODE
+    try:
+        return encoder.encode(value).encode()
+    except _HasNumber:
+        quote = encode_basestring_ascii if ascii_only else encode_basestring
+        out: list[str] = []
+        _write(value, quote, out)
+        return "".join(out).encode()
+
+
+class _HasNumber(Exception):
+    """Internal: the C encoder met a `Number`, whose text only `_write` can write."""
+
+
+def _unknown(value: object) -> NoReturn:
+    if isinstance(value, Decimal):
+        raise _HasNumber
+    raise TypeError(f"not a JSON value: {type(value).__name__}")
+
+
+_UNICODE = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), default=_unknown, check_circular=False, allow_nan=False
+)
+_ASCII = json.JSONEncoder(
+    ensure_ascii=True, separators=(",", ":"), default=_unknown, check_circular=False, allow_nan=False
+)
+_WORDS: Mapping[bool | None, str] = {True: "true", False: "false", None: "null"}
+
+
+def _write(value: object, quote: Callable[[str], str], out: list[str]) -> None:
+    """Append the text of a value to `out`; one frame a level, so that whatever was parsed can be written."""
+    match value:
+        case str():
+            out.append(quote(value))
+        case None | bool():
+            out.append(_WORDS[value])
+        case Number():
+            out.append(value.text)
+        case Decimal():
+            out.append(str(value))
+        case int() | float():
+            out.append(json.dumps(value, allow_nan=False))
+        case Mapping():
+            out.append("{")
+            for number, (key, item) in enumerate(value.items()):
+                out += ("," if number else "", quote(key), ":")
+                _write(item, quote, out)
+            out.append("}")
+        case list() | tuple():
+            out.append("[")
+            for number, item in enumerate(value):
+                out.append("," if number else "")
+                _write(item, quote, out)
+            out.append("]")
+        case _:
+            _unknown(value)
