@@ -1,4 +1,4 @@
-"""The gateway with a clock that a test moves: `python -m tests.e2e.clocked OFFSET_FILE run …`, the offset in seconds."""
+"""The gateway with a clock that a test moves: `python -m tests.e2e.clocked OFFSET_FILE run …` (seconds in the file)."""
 
 import asyncio
 import os
