@@ -1,9 +1,11 @@
 """The server's side: one MCP server over streamable HTTP.
 
-    headers   what a request carries beside its body
-    sse       server-sent events
-    http      one POST and its answer, one GET stream; what went wrong and whether the request may have run
-    session   the handshake eras: session id, re-initialisation after a 404, the GET stream, DELETE at the end
+    headers     what a request carries beside its body
+    sse         server-sent events
+    connection  one HTTP/1.1 connection
+    wire        the connections to one origin
+    http        one POST and its answer, one GET stream; what went wrong and whether the request may have run
+    session     the handshake eras: session id, re-initialisation after a 404, the GET stream, DELETE at the end
 
 `Answer` says what became of one request. `Fate` is what the limits ask: only `not sent` and `refused` mean that a
 tool certainly did not run.

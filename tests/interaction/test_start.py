@@ -40,7 +40,7 @@ def test_before_the_first_answer_neither_the_sdk_nor_pydantic_is_imported(
     with Observed(home, standin.url, policy=ALLOW_ALL) as gateway:
         assert "result" in gateway.request(method, params)
         first, _ = gateway.loaded()
-    assert {"gateway", "h11"} <= first
+    assert {"gateway", "httptools"} <= first
     assert first & (SDK | {"pydantic", "pydantic_core", "re2", "rich", "click", "anyio", "truststore"}) == set()
 
 

@@ -40,5 +40,6 @@ def test_a_limit_speaks_with_its_own_text() -> None:
 
 def test_a_limit_below_one_call_says_that_waiting_does_not_help() -> None:
     decision = refuse_limit(limit("0.5", "minute"), None)
-    assert decision.message == "Rate limit of 0.5 per minute reached. Waiting does not help: one call is more than that."
+    words = "Rate limit of 0.5 per minute reached. Waiting does not help: one call is more than that."
+    assert decision.message == words
     assert decision.retry_after_seconds is None
