@@ -119,8 +119,9 @@ class Gateway:
                 settings.connect_timeout, settings.request_timeout, settings.call_timeout, settings.max_message_bytes
             ),
         )
-        self._upstream = Upstream(http, self._deliver, self._renewed)
-        mirror = Mirror(Catalogue(), self._upstream, clock)
+        mirrored = Catalogue()
+        self._upstream = Upstream(http, self._deliver, self._renewed, mirrored.changed)
+        mirror = Mirror(mirrored, self._upstream, clock)
         self._policies = Policies(
             self._choose_source, recommended_policy, changed=self._changed, rejected=self._rejected
         )

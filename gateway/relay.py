@@ -307,7 +307,7 @@ class Relay:
 def _refused_for_headers(answer: Answer) -> bool:
     """Whether the server did not run a request because its headers do not fit its body (2026-07-28)."""
     error = answer.response.body.get("error") if answer.response is not None else None
-    return isinstance(error, dict) and error.get("code") == _HEADER_MISMATCH
+    return answer.status == 400 and isinstance(error, dict) and error.get("code") == _HEADER_MISMATCH
 
 
 async def _after(task: asyncio.Task[None] | None) -> None:

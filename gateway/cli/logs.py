@@ -6,9 +6,10 @@ Standard output is the protocol. A log file that cannot be written is said once 
 import logging
 import os
 import sys
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 _FORMAT: Final = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 _FILE_BYTES: Final = 2 * 2**20
@@ -42,9 +43,21 @@ def keep(file: Path, text: str) -> bool:
     return True
 
 
+class _PrivateFile(RotatingFileHandler):
+    """A rotating file that stays the user's own: every file of it has mode 0600, one of an older version too."""
+
+    def _open(self) -> TextIOWrapper:
+        stream = open(self.baseFilename, self.mode, encoding=self.encoding, opener=_private)  # noqa: SIM115 # handed on
+        Path(self.baseFilename).chmod(0o600)
+        return cast(TextIOWrapper, stream)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _file(path: Path) -> RotatingFileHandler:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
-    handler = RotatingFileHandler(path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8", delay=True)
+    handler = _PrivateFile(path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8")
     handler.setFormatter(logging.Formatter(_FORMAT))
     return handler

@@ -61,12 +61,19 @@ class Session:
 
 
 class Upstream:
-    """One upstream server. `deliver` takes what it sends of its own accord; `renewed` hears of a re-opened session."""
+    """One upstream server. `deliver` takes what it sends of its own accord.
 
-    def __init__(self, http: HttpClient, deliver: Deliver, renewed: Callable[[], None]) -> None:
+    `renewed` hears of a session that was opened again, `missed` of a stream that broke: what the server says until it
+    is back is lost.
+    """
+
+    def __init__(
+        self, http: HttpClient, deliver: Deliver, renewed: Callable[[], None], missed: Callable[[], None]
+    ) -> None:
         self._http = http
         self._deliver = deliver
         self._renewed = renewed
+        self._missed = missed
         self._session: Session | None = None
         self._renewal: asyncio.Task[bool] | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -237,6 +244,7 @@ class Upstream:
                             await self._deliver(message)
             except (NotSent, Broken, UpstreamError) as error:
                 _LOG.info("the upstream's stream broke (%s): opening it again", type(error).__name__)
+            self._missed()
             await asyncio.sleep(wait)
             wait = min(2 * wait, _RETRY_SECONDS[1])
 

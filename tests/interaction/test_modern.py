@@ -196,6 +196,7 @@ def test_a_subscription_is_told_of_changes_until_the_client_ends_it(gateway: Gat
 @pytest.mark.parametrize("params", [{}, modern()], ids=["bare", "with-meta"])
 def test_a_cancel_closes_the_stream_and_sends_nothing(gateway: Gateway, standin: Standin, params: Json) -> None:
     seconds = 250 + len(params)
+    gateway.request("tools/list", modern({}))  # so that the gateway need not ask itself
     before = len(standin.journal)
     call_id = gateway.begin("tools/call", modern({"name": "standin_write_3", "arguments": {"seconds": seconds}}))
 

@@ -34,8 +34,9 @@ class Peer:
         self._server = server
         self.delivered: asyncio.Queue[Message] = asyncio.Queue()
         self.renewals = 0
+        self.gaps = 0
         limits = HttpLimits(request_timeout=seconds, call_timeout=seconds)
-        self.upstream = Upstream(HttpClient(server.url, {}, limits), self.delivered.put, self._renewed)
+        self.upstream = Upstream(HttpClient(server.url, {}, limits), self.delivered.put, self._renewed, self._missed)
 
     async def ask(self, method: str, **params: Json) -> Answer:
         message = self.make(method, **params)
@@ -56,6 +57,9 @@ class Peer:
         await self.upstream.close()
         for _ in range(3):
             await asyncio.sleep(0)  # what was cancelled lets go, and the loop closes what was dropped
+
+    def _missed(self) -> None:
+        self.gaps += 1
 
     def _renewed(self) -> None:
         self.renewals += 1
@@ -114,6 +118,13 @@ async def test_the_stream_of_the_server_is_opened_after_the_handshake_and_delive
     async with asyncio.timeout(scripted.PATIENCE):
         assert [(await peer.delivered.get()).body for _ in range(2)] == [note, note]
     assert upstream.asked("GET")[0].session == "session-1"
+
+
+async def test_a_stream_that_breaks_is_opened_again_and_what_was_missed_is_told(upstream: Scripted, peer: Peer) -> None:
+    upstream.script("GET", stream(), stream(then=scripted.silence))
+    await peer.open()
+    await asyncio.to_thread(upstream.wait_for, "GET", 2)
+    assert peer.gaps == 1
 
 
 async def test_a_lost_session_is_opened_again_with_what_the_client_said_and_asked_for(

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.upstream.wire import Broken, NotSent, Origin, Response, Wire, reason
+from gateway.upstream.connection import reason
+from gateway.upstream.wire import Broken, NotSent, Origin, Response, Wire
 from tests.e2e import scripted
 from tests.e2e.scripted import Asked, Line, Scripted, http, raw
 
