@@ -142,19 +142,16 @@ class Gateway:
                 loop.add_signal_handler(number, stopped.set)
             except NotImplementedError:  # Windows: its loop has no signal handlers, the interpreter's own ends the run
                 break
-        pump = asyncio.create_task(self._pump())
+        self._stdio.start(self._relay.take)
+        ended = asyncio.create_task(self._stdio.ended.wait())
         signalled = asyncio.create_task(stopped.wait())
         warm = asyncio.create_task(self._warm_up())
-        await asyncio.wait({pump, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ended, signalled}, return_when=asyncio.FIRST_COMPLETED)
         patience = 0.0 if stopped.is_set() else _PATIENCE_SECONDS
-        for task in (pump, signalled):
+        for task in (ended, signalled):
             task.cancel()
         await self._finish(patience, stopped)
         warm.cancel()
-
-    async def _pump(self) -> None:
-        async for line in self._stdio.lines():
-            await self._relay.take(line)
 
     async def _warm_up(self) -> None:
         """Load the policy and open the state once the client has its first answer; then follow the policy file."""

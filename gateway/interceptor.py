@@ -190,7 +190,13 @@ class Interceptor:
         except Exception:  # noqa: BLE001  # as above: a fault of ours must not leave a call unsettled
             _LOG.exception("relaying failed")
             answer = Answer("unknown", failure="internal error of the gateway while relaying: see its log")
-        await asyncio.shield(self._settle(case, admission, answer))
+        try:
+            await self._settle(
+                case, admission, answer
+            )  # without contention it does not wait, so nothing can cut it short
+        except asyncio.CancelledError:  # while the file was locked: nothing is written yet
+            await asyncio.shield(self._settle(case, admission, answer))
+            raise
         if answer.response is None:
             return replies.failure(case.request, answer.failure or "no answer", answer)
         return replies.relayed(answer.response)

@@ -99,8 +99,8 @@ class Relay:
 
     # --- from the client ----------------------------------------------------------------------------------------------
 
-    async def take(self, line: bytes) -> None:
-        """Take one line of the client. Returns as soon as it is on its way."""
+    def take(self, line: bytes) -> None:
+        """Take one line of the client; what comes of it is the work of tasks."""
         message = (
             Refusal(INVALID_REQUEST, "the message is larger than the limit (--max-message-bytes)")
             if line == TOO_LONG
@@ -108,9 +108,9 @@ class Relay:
         )
         if isinstance(message, Refusal):
             _LOG.warning("a message of the client was refused: %s", message.message)
-            await self._send(replies.error(message.id, message.code, message.message))
+            self._start(self._send(replies.error(message.id, message.code, message.message)))
         elif message.kind == "request" and message.id is not None:
-            await self._take_request(message, message.id)
+            self._take_request(message, message.id)
         elif message.kind == "notification":
             self._take_notification(message)
         elif message.id is not None and message.id in self._asked:
@@ -131,10 +131,10 @@ class Relay:
         if tasks:
             await asyncio.wait(tasks, timeout=_SETTLING_SECONDS)
 
-    async def _take_request(self, message: Message, identifier: Id) -> None:
+    def _take_request(self, message: Message, identifier: Id) -> None:
         if identifier in self._running:
             text = "a request with this `id` is still in flight"
-            await self._send(replies.error(identifier, INVALID_REQUEST, text))
+            self._start(self._send(replies.error(identifier, INVALID_REQUEST, text)))
             return
         task = self._start(self._answer(message, self._handshake))
         self._running[identifier] = message, task

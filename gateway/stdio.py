@@ -18,7 +18,7 @@ import select
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -77,19 +77,17 @@ class Lines:
 
 
 class Stdio:
-    """One client on two file descriptors. Made inside the running loop."""
+    """One client on two file descriptors. Made inside the running loop; nothing is read before `start`."""
 
     def __init__(self, source: int, sink: int, *, max_line_bytes: int) -> None:
-        self._arrived: asyncio.Queue[list[bytes] | None] = asyncio.Queue()
-        self._input = _Input(source, Lines(max_line_bytes), self._arrived)
-        self._output = _Output(sink, gone=lambda: self._arrived.put_nowait(None))
+        self.ended = asyncio.Event()
+        """Set when the input has ended, or the client has closed the output."""
+        self._input = _Input(source, Lines(max_line_bytes), self.ended)
+        self._output = _Output(sink, gone=self.ended.set, behind=self._input.pause, caught_up=self._input.resume)
 
-    async def lines(self) -> AsyncIterator[bytes]:
-        """The client's lines; `TOO_LONG` for one that was over the limit. Ends with the input, or with the output."""
-        while (batch := await self._arrived.get()) is not None:
-            for line in batch:
-                yield line
-            self._input.handled()
+    def start(self, take: Callable[[bytes], None]) -> None:
+        """Give every line to `take`, in the loop and in order; `TOO_LONG` for one that was over the limit."""
+        self._input.start(take)
 
     async def send(self, line: bytes) -> None:
         """Write one message. Waits only where the client is far behind in reading."""
@@ -97,39 +95,43 @@ class Stdio:
 
     async def close(self, patience: float) -> None:
         """Read no more, and write what is left, for at most `patience` seconds."""
-        self._input.stop()
+        self._input.pause()
         await self._output.close(patience)
 
 
 class _Input:
-    """Reads chunks and puts the lines they complete into `arrived`; pauses while `_BATCHES` of them wait."""
+    """Reads chunks and hands on the lines they complete, unless the flow is stopped."""
 
-    def __init__(self, source: int, lines: Lines, arrived: "asyncio.Queue[list[bytes] | None]") -> None:
+    def __init__(self, source: int, lines: Lines, ended: asyncio.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._source = source
         self._lines = lines
-        self._arrived = arrived
-        self._paused = False
+        self._ended = ended
+        self._take: Callable[[bytes], None] = lambda _: None
+        self._threaded = False
+        self._flowing = threading.Event()
         self._room = threading.Semaphore(_BATCHES)
+
+    def start(self, take: Callable[[bytes], None]) -> None:
+        self._take = take
+        self._flowing.set()
         try:
-            self._loop.add_reader(source, self._readable)
-            self._threaded = False
+            self._loop.add_reader(self._source, self._readable)
         except (NotImplementedError, OSError):
             self._threaded = True
             threading.Thread(target=self._read, name="stdin", daemon=True).start()
 
-    def handled(self) -> None:
-        """One batch was handled: there is room for another."""
-        if self._threaded:
-            self._room.release()
-        elif self._paused:
-            self._paused = False
-            self._loop.add_reader(self._source, self._readable)
-
-    def stop(self) -> None:
+    def pause(self) -> None:
         """Read no more. A thread that waits for input dies with the process."""
-        if not self._threaded:
+        if self._flowing.is_set() and not self._threaded:
             self._loop.remove_reader(self._source)
+        self._flowing.clear()
+
+    def resume(self) -> None:
+        """Go on reading."""
+        if not (self._flowing.is_set() or self._ended.is_set() or self._threaded):
+            self._loop.add_reader(self._source, self._readable)
+        self._flowing.set()
 
     def _readable(self) -> None:
         try:
@@ -138,50 +140,55 @@ class _Input:
             return
         except OSError:
             chunk = b""
-        self._put(self._batch(chunk))
+        self._hand_on(chunk)
         if not chunk:
             self._loop.remove_reader(self._source)
-            self._arrived.put_nowait(None)
-        elif self._arrived.qsize() >= _BATCHES:
-            self._loop.remove_reader(self._source)
-            self._paused = True
 
     def _read(self) -> None:
-        while True:
+        chunk = b"-"
+        while chunk:
+            self._flowing.wait()
             try:
                 chunk = os.read(self._source, _CHUNK)
             except OSError:
                 chunk = b""
-            batch = self._batch(chunk)
-            if batch:
-                self._room.acquire()
+            self._room.acquire()
             try:
-                self._loop.call_soon_threadsafe(self._put, batch)
-                if not chunk:
-                    self._loop.call_soon_threadsafe(self._arrived.put_nowait, None)
-                    return
+                self._loop.call_soon_threadsafe(self._handed_over, chunk)
             except RuntimeError:  # the loop is closed: the process is on its way out, and nobody takes lines any more
                 return
 
-    def _batch(self, chunk: bytes) -> list[bytes]:
-        return self._lines.feed(chunk) if chunk else self._lines.end()
+    def _handed_over(self, chunk: bytes) -> None:
+        self._room.release()
+        self._hand_on(chunk)
 
-    def _put(self, batch: list[bytes]) -> None:
-        if batch:
-            self._arrived.put_nowait(batch)
+    def _hand_on(self, chunk: bytes) -> None:
+        for line in self._lines.feed(chunk) if chunk else self._lines.end():
+            self._take(line)
+        if not chunk:
+            self._ended.set()
 
 
 class _Output:
-    """Writes lines in their order. `gone` is called in the loop when the client has closed its end."""
+    """Writes lines in their order.
 
-    def __init__(self, sink: int, gone: Callable[[], None]) -> None:
+    In the loop, `gone` is called when the client has closed its end, `behind` when it is far behind in reading, and
+    `caught_up` when it no longer is.
+    """
+
+    def __init__(
+        self, sink: int, *, gone: Callable[[], None], behind: Callable[[], None], caught_up: Callable[[], None]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sink = sink
         self._gone = gone
+        self._on_behind = behind
+        self._on_caught_up = caught_up
         self._waiting = threading.Condition()
         self._lines: deque[bytes] = deque()
         self._unsent = 0
         self._drained = asyncio.Event()
+        self._behind = False
         self._closing = False
         self._lost = False
         self._at_once = _writable(sink)
@@ -223,10 +230,19 @@ class _Output:
             self._lines.append(data)
             self._unsent += len(data)
             behind = self._unsent > _BACKLOG
+            self._behind = self._behind or behind
+            if behind:
+                self._drained.clear()
             self._waiting.notify()
         if behind and not self._lost:
-            self._drained.clear()
+            self._on_behind()
             await self._drained.wait()
+
+    def _catch_up(self) -> None:
+        """The client has read enough, unless it is behind again meanwhile."""
+        if not self._behind:
+            self._drained.set()
+            self._on_caught_up()
 
     def _write(self) -> None:
         while True:
@@ -240,9 +256,10 @@ class _Output:
                 return
             with self._waiting:
                 self._unsent -= sum(map(len, lines))
-                caught_up = self._unsent <= _BACKLOG // 2
-            if caught_up and not self._drained.is_set():
-                self._tell(self._drained.set)
+                caught_up = self._behind and self._unsent <= _BACKLOG // 2
+                self._behind = self._behind and not caught_up
+            if caught_up:
+                self._tell(self._catch_up)
 
     def _write_all(self, data: bytes) -> bool:
         view = memoryview(data)

@@ -114,8 +114,11 @@ async def ends() -> AsyncIterator[Ends]:
 
 
 async def collect(ends: Ends) -> list[bytes]:
+    lines: list[bytes] = []
+    ends.stdio.start(lines.append)
     async with asyncio.timeout(PATIENCE):
-        return [line async for line in ends.stdio.lines()]
+        await ends.stdio.ended.wait()
+    return lines
 
 
 async def test_lines_arrive_in_order_until_the_input_ends(ends: Ends) -> None:
@@ -197,8 +200,11 @@ async def test_a_file_is_read_too(tmp_path: Path) -> None:
     file.write_bytes(b"one\ntwo\nlast")
     source, sink = os.open(file, os.O_RDONLY), os.open(os.devnull, os.O_WRONLY)
     made = Stdio(source, sink, max_line_bytes=2**20)
+    lines: list[bytes] = []
+    made.start(lines.append)
     async with asyncio.timeout(PATIENCE):
-        assert [line async for line in made.lines()] == [b"one", b"two", b"last"]
+        await made.ended.wait()
+    assert lines == [b"one", b"two", b"last"]
     await made.close(PATIENCE)
     os.close(source)
     os.close(sink)
