@@ -230,3 +230,39 @@ def test_a_closed_pipe_is_silent(home: Home) -> None:
 
 def test_the_registry_is_what_the_program_has() -> None:
     assert list(root.commands.values()) == list(COMMANDS)
+
+
+@pytest.fixture
+def mistaken(home: Home) -> str:
+    """A settings file with a mistake; the words about it."""
+    file = home.policy.parent / "settings.toml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("polcy = 'mine.json'\n", encoding="utf-8")
+    return f"error: `{file}`: unknown setting `polcy`\nhint: did you mean `policy`?\n"
+
+
+def _program(home: Home, *words: str) -> tuple[int, str, str]:
+    """The program in a process of its own, where everything is imported anew."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", *words],
+        cwd=home.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.usefixtures("mistaken")
+@pytest.mark.parametrize("words", ["--help", "--version", "run --help", "demo --help"])
+def test_help_reads_no_settings(home: Home, words: str) -> None:
+    code, out, err = _program(home, *words.split())
+    assert (code, err) == (0, "")
+    assert out.startswith(("Usage: keyid-gateway", "keyid-gateway "))
+
+
+@pytest.mark.parametrize("words", ["policy check FILE", "limits", "tools", "audit tail", "policy init"])
+def test_a_mistake_in_the_settings_is_said_by_whatever_needs_them(home: Home, mistaken: str, words: str) -> None:
+    assert _program(home, *words.split()) == (3, "", mistaken)

@@ -19,6 +19,12 @@ def test_the_help_has_every_setting_in_the_words_of_the_table(run: Run) -> None:
         assert option.shown_default in words
 
 
+def test_the_help_says_where_things_are_on_this_machine(run: Run, home: Home) -> None:
+    out = run("run", "--help").out
+    assert f"  On this machine:\n    config folder  {home.policy.parent}\n    state file     /" in out
+    assert out.endswith("gateway.log\n")
+
+
 def test_settings_are_judged_before_anything_waits(run: Run) -> None:
     ran = run("run", "--log-level", "loud", "--xyzzy")
     assert ran.code == 2

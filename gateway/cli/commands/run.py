@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
+import platformdirs
 
 from gateway.cli.flags import EVERY, once, with_flags
 from gateway.cli.launch import client_entry, command_words
 from gateway.cli.run import start
 from gateway.cli.screen import note, verbatim
-from gateway.settings import OPTIONS, Header, Option, load
+from gateway.settings import APP, OPTIONS, PREFIX, Header, Option, load
 
 HELP = """Serve one MCP client on standard input and output.
 
@@ -23,17 +24,26 @@ Every flag is also an environment variable (`--call-timeout` is `KEYID_GATEWAY_C
 settings.toml in the config folder (`call_timeout = 60`). A flag wins over a variable, a variable over the file."""
 
 
-def _places() -> str:
-    """Where the defaults are on this machine."""
-    defaults = load({}, {})
+def _places(environment: Mapping[str, str]) -> str:
+    """Where the defaults are on this machine. No file is read: help is there for those whose settings are wrong."""
+    config_dir = Path(environment.get(PREFIX + "CONFIG_DIR") or platformdirs.user_config_dir(APP))
+    defaults = {option.name: option.default(config_dir) for option in OPTIONS if option.name in ("state", "log_file")}
     return f"""\b
 On this machine:
-  config folder  {defaults.config_dir}
-  state file     {defaults.state}
-  log file       {defaults.log_file}"""
+  config folder  {config_dir}
+  state file     {defaults["state"]}
+  log file       {defaults["log_file"]}"""
 
 
-@click.command("run", help=HELP, epilog=_places(), short_help="serve one MCP client on standard input and output")
+class _Command(click.Command):
+    """Its help ends with the places, looked up when it is asked for."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.epilog = _places(os.environ)
+        super().format_epilog(ctx, formatter)
+
+
+@click.command("run", cls=_Command, help=HELP, short_help="serve one MCP client on standard input and output")
 @with_flags(*EVERY)
 def command(**texts: tuple[str, ...]) -> int:
     """The command; its help is `HELP`."""
