@@ -11,7 +11,7 @@ import pytest
 from gateway.cli.commands import demo
 from gateway.cli.demonstration.document import document
 from gateway.cli.demonstration.telling import Check, Step
-from gateway.policy import load
+from gateway.policy import Facts, ToolCall, decide, load
 from tests.cli.conftest import Home, Run
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def test_the_whole_story(home: Home) -> None:
     for line in (
         "   says    the client sees 58; the policy hides 6",
         '   answer  [POLICY DENIED] Tool "delete_file" is hidden by policy',
-        "   rule    /tools/send_email/deny_if/0: args.bcc exists true",
+        "   rule    /tools/send_email/deny_if/0: args.bcc[0] exists true",
         "   answer  [POLICY DENIED] Mail goes to colleagues at example.com only.",
         "   ok      the 8 allowed calls arrived, once each and unchanged",
         "   ok      nothing of the 4 refused calls arrived",
@@ -122,3 +122,19 @@ def test_what_is_not_as_it_should_be_is_said_and_fails(run: Run, monkeypatch: py
 
 def test_its_policy_is_valid_and_says_nothing_odd() -> None:
     assert load(json.dumps(document()).encode(), name="demo").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "rule"),
+    [
+        ({"cc": [], "bcc": []}, "/tools/send_email"),
+        ({"bcc": ["eve@example.net"]}, "/tools/send_email/deny_if/0"),
+        ({"cc": ["eve@example.net"]}, "/tools/send_email/deny_if/1"),
+        ({"cc": "eve@example.net"}, "/tools/send_email/deny_if/1"),
+        ({"reply_to": "eve@example.net"}, "/tools/send_email/deny_if/2"),
+    ],
+)
+def test_mail_goes_to_colleagues_only(more: dict[str, object], rule: str) -> None:
+    policy = load(json.dumps(document()).encode(), name="demo")
+    call = ToolCall("send_email", {"to": "ada@example.com", **more})  # type: ignore[dict-item] # plain JSON values
+    assert decide(policy, call, Facts(mirrored=True)).rule == rule

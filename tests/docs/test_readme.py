@@ -129,6 +129,11 @@ def test_the_entry_for_claude_desktop_starts_a_gateway(newcomer: tuple[Path, dic
         ({"to": "kim@example.com"}, None),
         ({"to": "eve@elsewhere.example"}, "Mail goes to colleagues (@example.com) only."),
         ({"to": "kim@example.com", "bcc": ["eve@elsewhere.example"]}, "No hidden copies."),
+        ({"to": "kim@example.com", "bcc": "eve@elsewhere.example"}, "No hidden copies."),
+        ({"to": "kim@example.com", "cc": ["eve@elsewhere.example"]}, "No copies."),
+        ({"to": "kim@example.com", "cc": "eve@elsewhere.example"}, "No copies."),
+        ({"to": "kim@example.com", "cc": [], "bcc": []}, None),
+        ({"to": "kim@example.com", "reply_to": "eve@elsewhere.example"}, "Answers come here."),
         ({"to": ["kim@example.com"]}, "Mail goes to colleagues (@example.com) only."),
     ],
 )

@@ -34,11 +34,15 @@ def document() -> dict[str, Json]:
                     }
                 ],
                 "deny_if": [
-                    {
-                        "conditions": [{"path": "args.bcc", "op": "exists", "value": True}],
-                        "on_deny": "No blind copies.",
-                    }
+                    _absent("args.bcc[0]", "No blind copies."),
+                    _absent("args.cc[0]", "No copies."),
+                    _absent("args.reply_to", "Answers come back to this mailbox."),
                 ],
             },
         },
     }
+
+
+def _absent(path: str, words: str) -> Json:
+    """What may not be given: an optional list cannot be required to match."""
+    return {"conditions": [{"path": path, "op": "exists", "value": True}], "on_deny": words}
