@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.cli.screen import note
 from gateway.errors import StateError
 from gateway.keyid import recommended
-from gateway.policies import choose, load_source
+from gateway.policies import Source, choose, load_source
 from gateway.policy import Policy
 from gateway.policy.decision import Limit
 from gateway.settings import Settings
@@ -37,10 +38,20 @@ class InForce:
 
 
 def policy_in_force(settings: Settings) -> InForce:
-    """The policy that `run` would judge by, chosen as `run` chooses. Raises `ConfigError`, `StateError`."""
+    """The policy that `run` would judge by, chosen as `run` chooses. Raises `ConfigError`, `StateError`.
+
+    Where `run` would refuse every call because the grant's file is not given, it is that file, and a note says so:
+    looking loosens nothing.
+    """
     with state(settings.state) as opened:
         used = None if opened is None else opened.grants.policy_used(settings.grant)
     source = choose(settings.policy, settings.user_policy, used, settings.grant)
+    if source.blocked is not None and used is not None:
+        note(
+            f"note: looking at `{used}`, which judged grant `{settings.grant}` last; "
+            "`run` refuses every call unless a policy is given"
+        )
+        source = Source(Path(used))
     return InForce(load_source(source, recommended.policy), source.file)
 
 

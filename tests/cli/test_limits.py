@@ -122,4 +122,27 @@ def test_a_grant_that_used_a_file_is_not_shown_the_built_in_pack(run: Run, home:
     home.remember(policy_of_me="/somewhere/policy.json")
     ran = run("limits")
     assert (ran.code, ran.out) == (3, "")
-    assert ran.err.startswith("error: grant `me` was judged by `/somewhere/policy.json` before")
+    assert "error: policy file `/somewhere/policy.json` does not exist" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["limits"], "`{file}` has no limits"),
+        (["policy", "check"], "`{file}` is valid: 1 tool named"),
+        (["policy", "explain", "get_identity"], "`get_identity` under `{file}`: allowed"),
+    ],
+)
+def test_the_file_that_a_grant_used_last_is_looked_at(run: Run, home: Home, words: list[str], said: str) -> None:
+    file = home.folder / "mine.json"
+    file.write_text('{"version": "1", "default": "deny", "tools": {"get_identity": {}}}', encoding="utf-8")
+    home.remember(policy_of_me=str(file))
+    ran = run(*words)
+    assert ran.code == 0
+    assert ran.out.startswith(said.format(file=file))
+    assert ran.err == (
+        f"note: looking at `{file}`, which judged grant `me` last; `run` refuses every call unless a policy is given\n"
+    )
+    assert run(*words, "--policy", "builtin:recommended").err == ""
+    home.write_policy(file.read_text(encoding="utf-8"))
+    assert run(*words).err == ""

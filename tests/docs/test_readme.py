@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import settings
 from gateway.clock import SystemClock
 from gateway.policy import Facts, ToolCall, decide, load
 from gateway.standin import Standin
@@ -144,6 +145,13 @@ def test_the_policy_does_what_the_text_says(arguments: dict[str, object], refusa
     denied = decide(policy, ToolCall("create_cron", {}), Facts(mirrored=True))
     assert denied.message == "Nothing that runs on after the session; ask Kim."
     assert decide(policy, ToolCall("delete_contact", {}), Facts(mirrored=True)).rule == "(hidden)"
+
+
+def test_the_settings_file_is_one(tmp_path: Path) -> None:
+    (shown,) = [block.text for block in BLOCKS if block.text.startswith("# settings.toml")]
+    (tmp_path / "settings.toml").write_text(shown, encoding="utf-8")
+    found = settings.load({}, {"KEYID_GATEWAY_CONFIG_DIR": str(tmp_path)})
+    assert found.policy == "/absolute/path/my-policy.json"
 
 
 def test_the_links_into_the_repository_lead_somewhere() -> None:
