@@ -16,7 +16,7 @@ def test_the_pack_is_written_for_its_owner_only(run: Run, home: Home) -> None:
         f"wrote `{home.policy}`: {TOOLS} tools, the reason of each restriction beside it\n"
         "next:\n"
         "  edit it; `keyid-gateway policy check` says what is wrong with an edit\n"
-        "  every gateway without --policy takes it at its next start; later edits at once\n"
+        "  a gateway without --policy takes it within half a second, as every later edit\n"
         "  a grant that was once judged by a file never falls back to the built-in pack\n"
     )
     assert home.policy.read_text(encoding="utf-8") == recommended.text()

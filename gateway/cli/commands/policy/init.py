@@ -45,7 +45,7 @@ def command(settings: Settings, *, file: str | None, force: bool, as_json: bool)
     say("next:")
     say(f"  edit it; `keyid-gateway policy check{'' if chosen else f' {path}'}` says what is wrong with an edit")
     if chosen:
-        say("  every gateway without --policy takes it at its next start; later edits at once")
+        say("  a gateway without --policy takes it within half a second, as every later edit")
     else:
         say(f"  start the gateway with `--policy {path}`; later edits are taken at once")
     say("  a grant that was once judged by a file never falls back to the built-in pack")
