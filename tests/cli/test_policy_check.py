@@ -15,7 +15,7 @@ def test_without_any_file_the_built_in_pack_is_checked(run: Run) -> None:
     ran = run("policy", "check")
     assert (ran.code, ran.err) == (0, "")
     counts = r"\d+ tools named, 4 hidden, \d+ limits, what is not named is denied"
-    form = rf"the built-in pack is valid: {counts} \(revision \w{{12}}\)\n"
+    form = rf"the built-in pack is valid: {counts} \(revision \w{{16}}\)\n"
     assert re.fullmatch(form, ran.out)
 
 

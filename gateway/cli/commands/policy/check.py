@@ -58,7 +58,7 @@ def _summary(in_force: InForce) -> str:
         counted(len(limits_of(policy)), "limit"),
         f"what is not named is {'allowed' if policy.default_allows else 'denied'}",
     )
-    return f"{in_force.name} is valid: {', '.join(parts)} (revision {policy.revision[:12]})"
+    return f"{in_force.name} is valid: {', '.join(parts)} (revision {policy.revision[:16]})"
 
 
 def _report(warning: Problem, policy: Policy) -> str:
