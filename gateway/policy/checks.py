@@ -65,23 +65,20 @@ def fires(check: Check, call: ToolCall, facts: Facts) -> bool:
         case "action":
             return True
         case "validate":
-            return missing_argument(call, facts) is not None
+            return bool(missing_arguments(call, facts))
         case "require":
             return conjunction(check, call.arguments) is not True
         case "deny_if" | "approval":
             return conjunction(check, call.arguments) is not False
 
 
-def missing_argument(call: ToolCall, facts: Facts) -> str | None:
-    """The first argument that the tool's schema requires and that is absent or null."""
-    return next((name for name in facts.required_arguments if call.arguments.get(name) is None), None)
+def missing_arguments(call: ToolCall, facts: Facts) -> tuple[str, ...]:
+    """The paths of the arguments that the tool's schema requires and that are absent or null."""
+    return tuple(argument(name) for name in facts.required_arguments if call.arguments.get(name) is None)
 
 
-def culprit(check: Check, call: ToolCall, facts: Facts) -> str | None:
-    """The path of the argument for which a check fired: never its value."""
-    if check.kind == "validate":
-        missing = missing_argument(call, facts)
-        return None if missing is None else argument(missing)
+def culprit(check: Check, call: ToolCall) -> str | None:
+    """The path of the argument for which a check of conditions fired: never its value."""
     every = check.kind == "require"
     judged = [(holds(condition, call.arguments, every=every), condition.path.text) for condition in check.conditions]
     suspects = [text for truth, text in judged if (truth is not True if every else truth is None)]

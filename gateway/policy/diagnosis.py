@@ -98,7 +98,8 @@ def _unknown(name: str, model: type[Strict]) -> Fault:
 
 def _not_one_of(place: _Place) -> Fault:
     field = str(place.steps[-1])
-    choices = tuple(get_args(_annotation(place.steps)))
+    # a number in back-ticks alone would be read as one
+    choices = tuple(f'"{choice}"' if choice.isdecimal() else choice for choice in get_args(_annotation(place.steps)))
     if not isinstance(place.value, str):
         return Fault(f"must be a string, not {NOUNS[kind(place.value)]}", one_of(choices))
     article = "an" if field[0] in "aeiou" else "a"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from gateway.jsonrpc import Json, serialise
-from gateway.policy.checks import Check, Condition, conjunction, culprit, fires, holds
+from gateway.policy.checks import Check, Condition, conjunction, fires, holds, missing_arguments
 from gateway.policy.compiled import Policy
 from gateway.policy.decision import Decision, Facts, ToolCall
 from gateway.policy.judge import decide
@@ -157,7 +157,8 @@ def _change(policy: Policy, decision: Decision, call: ToolCall, facts: Facts, pl
 
 def _advice(check: Check, call: ToolCall, facts: Facts) -> str:
     if check.kind == "validate":
-        return f"give `{culprit(check, call, facts)}`, which the tool requires"
+        missing = ", ".join(f"`{path}`" for path in missing_arguments(call, facts))
+        return f"give {missing}, which the tool requires"
     condition = _suspect(check, call)
     if condition is None:
         return (

@@ -9,7 +9,7 @@ What must stay true: `decide` is total (it answers for every call and raises for
 nothing but its arguments; its cost does not depend on how many tools the document names.
 """
 
-from gateway.policy.checks import Check, culprit, fires
+from gateway.policy.checks import Check, culprit, fires, missing_arguments
 from gateway.policy.compiled import Entry, Policy
 from gateway.policy.decision import Decision, Facts, Limit, ToolCall
 from gateway.policy.refusals import (
@@ -60,7 +60,9 @@ def words(check: Check, call: ToolCall, facts: Facts) -> str:
         return f"{tool_words(call.tool)} is denied by policy"
     if check.kind == "approval":
         return f"{tool_words(call.tool)} needs a person's approval"
-    path = culprit(check, call, facts)
+    if check.kind == "validate":
+        return f'Denied by rule "{check.rule}": missing {", ".join(missing_arguments(call, facts))}'
+    path = culprit(check, call)
     return f'Denied by rule "{check.rule}"' if path is None else f'Denied by rule "{check.rule}": {path}'
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 import pytest
 
 from gateway.jsonrpc import Json
-from gateway.policy.checks import Check, Condition, conjunction, culprit, fires, missing_argument
+from gateway.policy.checks import Check, Condition, conjunction, culprit, fires, missing_arguments
 from gateway.policy.decision import Facts, ToolCall
 from gateway.policy.operators import bind
 from gateway.policy.paths import Path, parse
@@ -42,12 +42,17 @@ def test_an_action_always_fires() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "missing"),
-    [({}, "to"), ({"to": None}, "to"), ({"to": ""}, "subject"), ({"to": 0, "subject": False}, None)],
+    [
+        ({}, ("args.to", "args.subject")),
+        ({"to": None, "subject": ""}, ("args.to",)),
+        ({"to": ""}, ("args.subject",)),
+        ({"to": 0, "subject": False}, ()),
+    ],
 )
-def test_the_first_missing_argument_is_named(arguments: dict[str, Json], missing: str | None) -> None:
+def test_every_missing_argument_is_named(arguments: dict[str, Json], missing: tuple[str, ...]) -> None:
     call = ToolCall("t", arguments)
-    assert missing_argument(call, FACTS) == missing
-    assert fires(Check("validate", "/rule", ""), call, FACTS) is (missing is not None)
+    assert missing_arguments(call, FACTS) == missing
+    assert fires(Check("validate", "/rule", ""), call, FACTS) is bool(missing)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +67,8 @@ def test_the_first_missing_argument_is_named(arguments: dict[str, Json], missing
 def test_the_culprit_is_the_path_for_which_a_check_fired(
     kind: Literal["require", "deny_if"], arguments: dict[str, Json], path: str
 ) -> None:
-    assert culprit(check(kind, "args.a", "args.b"), ToolCall("t", arguments), FACTS) == path
+    assert culprit(check(kind, "args.a", "args.b"), ToolCall("t", arguments)) == path
 
 
 def test_without_conditions_there_is_no_culprit() -> None:
-    assert culprit(check("deny_if"), ToolCall("t", {}), FACTS) is None
+    assert culprit(check("deny_if"), ToolCall("t", {})) is None

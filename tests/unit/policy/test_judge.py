@@ -93,9 +93,10 @@ def test_required_arguments_are_present_and_not_null() -> None:
     assert ask(judged, '{"to": 1, "odd.name": 2}', facts=facts).effect == "allow"
     rule = "/tools/t/validate/required_args"
     assert ask(judged, '{"to": null, "odd.name": 2}', facts=facts) == Decision(
-        "deny", rule, "validate", f'Denied by rule "{rule}": args.to'
+        "deny", rule, "validate", f'Denied by rule "{rule}": missing args.to'
     )
-    assert ask(judged, '{"to": 1}', facts=facts).message == f'Denied by rule "{rule}": args["odd.name"]'
+    assert ask(judged, '{"to": 1}', facts=facts).message == f'Denied by rule "{rule}": missing args["odd.name"]'
+    assert ask(judged, "{}", facts=facts).message == f'Denied by rule "{rule}": missing args.to, args["odd.name"]'
 
 
 def test_required_arguments_are_not_asked_for_unless_the_policy_says_so() -> None:

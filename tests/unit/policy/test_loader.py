@@ -133,7 +133,7 @@ def test_the_report_of_a_document_names_every_mistake_at_once() -> None:
     operators = "`eq`, `neq`, `lt`, `lte`, `gt`, `gte`, `in`, `not_in`, `exists`, `regex`, `contains`"
     assert report(text) == lines(
         ("1:1: `default` is missing", "required here: `version`, `default`"),
-        ("2:14: /version: must be a string, not a number", "one of `1`"),
+        ("2:14: /version: must be a string, not a number", 'one of `"1"`'),
         ("3:3: /defualt: unknown key `defualt`", "did you mean `default`?"),
         ("7:37: /tools/send_email/limits/0/window: `hourly` is not a window", "one of `minute`, `hour`, `day`"),
         (
