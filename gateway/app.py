@@ -30,6 +30,7 @@ from gateway.relay import Relay
 from gateway.settings import Settings
 from gateway.state import State
 from gateway.stdio import Stdio
+from gateway.upstream import Answer
 from gateway.upstream.http import HttpClient, HttpLimits
 from gateway.upstream.session import Upstream
 
@@ -80,7 +81,7 @@ class _Surroundings:
         self._grant = grant
         self._noted: str | None = None
 
-    async def policy(self) -> Policy | NoPolicy:
+    async def prepare(self) -> Policy | NoPolicy:
         policy = await self._policies.current()
         file = self._policies.file
         if not isinstance(policy, NoPolicy) and file is not None and file != self._noted:
@@ -90,10 +91,13 @@ class _Surroundings:
     async def state(self) -> State:
         return await self._state.get()
 
-    async def mirrored(self, tool: str, request: Message) -> Facts | str:
-        failure = await self._mirror.ensure(tool, request)
-        if failure is not None:
-            return failure
+    async def look_up(self, tool: str, request: Message) -> Answer | None:
+        return await self._mirror.ensure(tool, request)
+
+    def in_force(self) -> Policy | NoPolicy:
+        return self._policies.in_force
+
+    def facts(self, tool: str) -> Facts:
         catalogue = self._mirror.catalogue
         return Facts(tool in catalogue, catalogue.required_arguments(tool))
 
@@ -146,6 +150,7 @@ class Gateway:
         ended = asyncio.create_task(self._stdio.ended.wait())
         signalled = asyncio.create_task(stopped.wait())
         warm = asyncio.create_task(self._warm_up())
+        warm.add_done_callback(_say_why)
         await asyncio.wait({ended, signalled}, return_when=asyncio.FIRST_COMPLETED)
         patience = 0.0 if stopped.is_set() else _PATIENCE_SECONDS
         for task in (ended, signalled):
@@ -161,13 +166,14 @@ class Gateway:
         except TimeoutError:
             _LOG.debug("no answer yet: loading the policy meanwhile")
         try:
-            await self._around.policy()
+            await self._around.prepare()
             await self._state.get()
         except StateError as error:
             _LOG.error("the state is not available, every call is refused: %s", error)
         await self._policies.watch()
 
     async def _finish(self, patience: float, stopped: asyncio.Event) -> None:
+        self._stdio.stop()  # what comes now would be relayed without a session, and never be settled
         finishing = asyncio.create_task(self._relay.finish(patience))
         hurried = asyncio.create_task(stopped.wait())
         await asyncio.wait({finishing, hurried}, return_when=asyncio.FIRST_COMPLETED)
@@ -207,6 +213,12 @@ class Gateway:
         if settings.policy is None and not exists(settings.user_policy):
             used = (await self._state.get()).policy_used(settings.grant)
         return choose(settings.policy, settings.user_policy, used, settings.grant)
+
+
+def _say_why(task: asyncio.Task[None]) -> None:
+    """The policy is followed for ever; where that ends by a fault of ours, somebody must know."""
+    if not task.cancelled() and task.exception() is not None:
+        _LOG.critical("edits of the policy are no longer followed: restart the gateway", exc_info=task.exception())
 
 
 async def serve(settings: Settings, source: int, sink: int, clock: Clock) -> None:

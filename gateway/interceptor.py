@@ -4,8 +4,10 @@ The line of one call, in this order and no other:
 
 1. The bytes that will be relayed are made from the parsed message before anything is decided: what is judged is what
    is relayed.
-2. `decide` answers from values: the policy in force at this moment, the call, what is mirrored of the tool.
-3. All limits are reserved and `decided` is recorded in **one** transaction. A limit that is used up turns the record
+2. Whatever takes time comes first: loading a policy, opening the state, fetching the list of tools, waiting for the
+   lock of the state file.
+3. Then, at **one moment** and in one transaction: `decide` answers from values (the policy in force, the call, what is
+   mirrored of the tool), all limits are reserved, and `decided` is recorded. A limit that is used up turns the record
    into a refusal. What cannot be recorded is refused: no record, no call.
 4. The request is relayed, once.
 5. `settled` is recorded, and the reservation given back where the tool certainly did not run. A cancelled call is
@@ -66,24 +68,31 @@ class Client:
 
 
 class Surroundings(Protocol):
-    """What the interceptor asks of the others: the policy in force, the state, and what is mirrored."""
+    """What the interceptor asks of the others. What can take time comes first; then everything is there at once."""
 
-    async def policy(self) -> Policy | NoPolicy: ...
+    async def prepare(self) -> Policy | NoPolicy:
+        """See to it that a policy is in force, and give it."""
+        ...
+
+    async def look_up(self, tool: str, request: Message) -> Answer | None:
+        """See to it that what is known of a tool is current. What the upstream answered instead, if it is not."""
+        ...
 
     async def state(self) -> State: ...
 
-    async def mirrored(self, tool: str, request: Message) -> Facts | str: ...
+    def in_force(self) -> Policy | NoPolicy: ...
+
+    def facts(self, tool: str) -> Facts: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One request on its way: what is judged, the bytes that stand for it, when it came."""
+    """One request on its way: what is judged, the bytes that stand for it, when it came (monotonic)."""
 
     id: str
     request: Message
     body: bytes
     client: Client
-    at: float
     started: float
 
     @property
@@ -107,17 +116,14 @@ class Interceptor:
 
     async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
         """The line that answers `request`: the upstream's answer, a denial, or an error."""
-        case = Case(
-            secrets.token_hex(8), request, serialise(request.body), client, self._clock.now(), self._clock.monotonic()
-        )
+        case = Case(secrets.token_hex(8), request, serialise(request.body), client, self._clock.monotonic())
         try:
-            policy = await self._around.policy()
-            decision = await self._decide(case, policy)
-            if isinstance(decision, str):
-                await self._refused_unjudged(case, decision)
-                return replies.failure(request, decision, None)
-            revision = policy.revision if not isinstance(policy, NoPolicy) else ""
-            admitted = await self._admit(case, decision, revision)
+            unknown = await self._prepared(case)
+            state = await self._around.state()
+            if unknown is not None:
+                await state.atomically(lambda tx: self._refuse_unjudged(tx, state, case, unknown))
+                return replies.failure(request, unknown.failure or "no answer", unknown)
+            admitted = await state.atomically(lambda tx: self._admit(tx, state, case))
         except StateError as error:
             _LOG.error("call refused, because it could not be recorded: %s", error)
             return replies.denial(request, refuse_state(), case.id)
@@ -130,37 +136,46 @@ class Interceptor:
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
-    async def _decide(self, case: Case, policy: Policy | NoPolicy) -> Decision | str:
-        """The decision, or a sentence that says why none could be made."""
-        if isinstance(policy, NoPolicy):
-            return refuse_no_policy(policy.cause)
+    async def _prepared(self, case: Case) -> Answer | None:
+        """Wait for whatever deciding needs: after this, it needs no time. An answer where the tool cannot be known."""
+        policy = await self._around.prepare()
         call = case.call
+        if call is None or isinstance(policy, NoPolicy):
+            return None
+        return await self._around.look_up(call.tool, case.request)
+
+    def _decide(self, case: Case) -> tuple[Decision, str]:
+        """The decision of the policy in force at this moment, and that policy's revision."""
+        policy = self._around.in_force()
+        call = case.call
+        if isinstance(policy, NoPolicy):
+            return refuse_no_policy(policy.cause), ""
         if call is None:
-            return decide_method(policy, case.request.method)
-        facts = await self._around.mirrored(call.tool, case.request)
-        if isinstance(facts, str):
-            return facts
-        return _without_channel(decide(policy, call, facts))
+            return decide_method(policy, case.request.method), policy.revision
+        return decide(policy, call, self._around.facts(call.tool)), policy.revision
 
-    async def _admit(self, case: Case, decision: Decision, revision: str) -> "_Admission | Decision":
-        """Reserve and record in one transaction. A refusal comes back as the decision that says so."""
+    def _admit(self, tx: Transaction, state: State, case: Case) -> "_Admission | Decision":
+        """Decide, reserve and record, at one moment. A refusal comes back as the decision that says so."""
+        now = self._clock.now()
+        decision, revision = self._decide(case)
         charges = tuple(map(self._charge, decision.limits))
-        state = await self._around.state()
-        record = self._record(state, case, decision, revision)
+        taken: Reservation | Exhausted | None = None
+        if decision.effect == "approve":
+            taken = tx.counters.peek(charges, now)
+            decision = _without_channel(decision)
+        elif decision.effect == "allow":
+            taken = tx.counters.reserve(charges, now)
+        if isinstance(taken, Exhausted):
+            decision = refuse_limit(taken.charge.limit, taken.retry_after_seconds)
+        record = self._record(state, case, decision, revision, now)
+        tx.audit.append(record)
+        return _Admission(state, taken, record) if isinstance(taken, Reservation) else decision
 
-        def work(tx: Transaction) -> _Admission | Decision:
-            if decision.effect != "allow":
-                tx.audit.append(record)
-                return decision
-            reserved = tx.counters.reserve(charges, case.at)
-            if isinstance(reserved, Exhausted):
-                refusal = refuse_limit(reserved.charge.limit, reserved.retry_after_seconds)
-                tx.audit.append(self._record(state, case, refusal, revision))
-                return refusal
-            tx.audit.append(record)
-            return _Admission(state, reserved, record)
-
-        return await state.atomically(work)
+    def _refuse_unjudged(self, tx: Transaction, state: State, case: Case, answer: Answer) -> None:
+        """A call that could not be judged, because the upstream did not say what its tools are."""
+        decision = Decision("deny", "(upstream)", "upstream", answer.failure or "")
+        record = self._record(state, case, decision, "", self._clock.now())
+        tx.audit.append(replace(record, upstream_status=answer.status))
 
     def _charge(self, limit: Limit) -> Charge:
         """The charge of one call, made once for each limit: the counter's name does not change while we run."""
@@ -172,11 +187,6 @@ class Interceptor:
                 self._charges.clear()
             self._charges[limit] = charge
         return charge
-
-    async def _refused_unjudged(self, case: Case, cause: str) -> None:
-        state = await self._around.state()
-        decision = Decision("deny", "(unknown tool)", "unknown tool", cause)
-        await state.atomically(lambda tx: tx.audit.append(self._record(state, case, decision, "")))
 
     # --- relaying -----------------------------------------------------------------------------------------------------
 
@@ -222,13 +232,13 @@ class Interceptor:
         except StateError as error:
             _LOG.error("a relayed call could not be settled in the audit log (decision %s): %s", case.id, error)
 
-    def _record(self, state: State, case: Case, decision: Decision, revision: str) -> Record:
+    def _record(self, state: State, case: Case, decision: Decision, revision: str, now: float) -> Record:
         call = case.call
         arguments: Mapping[str, Json] = call.arguments if call else {}
         return Record(
             kind="decided" if decision.effect == "allow" else "refused",
             decision_id=case.id,
-            at=case.at,
+            at=now,
             grant=self._identity.grant,
             session=self._identity.session,
             client_name=case.client.name,

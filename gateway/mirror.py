@@ -6,6 +6,7 @@ names does not hammer the upstream.
 """
 
 import asyncio
+from dataclasses import replace
 
 from gateway.catalogue import Catalogue
 from gateway.clock import Clock
@@ -24,15 +25,23 @@ class Mirror:
         self.catalogue = catalogue
         self._upstream = upstream
         self._clock = clock
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[Answer | None] | None = None
         self._fetched_at = float("-inf")
 
-    async def ensure(self, tool: str, like: Message) -> str | None:
-        """Make sure that what is known of `tool` is current. A sentence where the list could not be fetched."""
-        if not self._wanted(tool):
-            return None
-        async with self._fetching:
-            return await self._fetch(like) if self._wanted(tool) else None
+    async def ensure(self, tool: str, like: Message) -> Answer | None:
+        """Make sure that what is known of `tool` is current. Where the list cannot be had: what was answered instead.
+
+        All who wait share one fetch, and its failure. One that began before a change was announced does not count.
+        """
+        for _ in range(2):
+            if not self._wanted(tool):
+                return None
+            if self._fetching is None or self._fetching.done():
+                self._fetching = asyncio.create_task(self._fetch(like))
+            failed = await asyncio.shield(self._fetching)  # whoever is cancelled leaves the others the list
+            if failed is not None:
+                return failed
+        return None
 
     def _wanted(self, tool: str) -> bool:
         catalogue = self.catalogue
@@ -41,26 +50,27 @@ class Mirror:
         recently = self._clock.monotonic() - self._fetched_at < _MISS_SECONDS
         return tool not in catalogue and not recently
 
-    async def _fetch(self, like: Message) -> str | None:
+    async def _fetch(self, like: Message) -> Answer | None:
         cursor: str | None = None
         for _ in range(_MAX_PAGES):
             params: dict[str, Json] = {} if cursor is None else {"cursor": cursor}
             as_of = self.catalogue.changes
             answer = await self._upstream.ask("tools/list", params, like)
             if answer.result is None:
-                return _failure(answer)
+                return _failed(answer)
             self.catalogue.page(cursor, answer.result, as_of=as_of)
             following = answer.result.get("nextCursor")
             if not isinstance(following, str):
                 self._fetched_at = self._clock.monotonic()
                 return None
             cursor = following
-        return f"the upstream's list of tools has more than {_MAX_PAGES} pages"
+        return Answer("answered", failure=f"the upstream's list of tools has more than {_MAX_PAGES} pages")
 
 
-def _failure(answer: Answer) -> str:
-    if answer.failure is not None:
-        return answer.failure
-    error = answer.response.body.get("error") if answer.response is not None else None
+def _failed(answer: Answer) -> Answer:
+    """The answer, with a sentence for the client, who did not ask for the list itself."""
+    if answer.response is None:
+        return answer
+    error = answer.response.body.get("error")
     said = error.get("message") if isinstance(error, dict) else None
-    return f"the upstream refused to list its tools: {said}"
+    return replace(answer, failure=f"the upstream refused to list its tools: {said}")

@@ -87,6 +87,8 @@ def read(file: Path) -> bytes:
     try:
         if file.is_dir():
             raise ConfigError(f"`{file}` is a folder, not a policy file", "name the JSON file in it")
+        if file.exists() and not file.is_file():  # a pipe would be waited for
+            raise ConfigError(f"`{file}` is no regular file", "write the policy to a file")
         with file.open("rb") as stream:
             data = stream.read(MAX_POLICY_BYTES + 1)
     except FileNotFoundError:
@@ -129,6 +131,11 @@ class Policies:
         self._current: Policy | NoPolicy | None = None
         self._stamp: _Stamp | None = None
         self._loading = asyncio.Lock()
+
+    @property
+    def in_force(self) -> Policy | NoPolicy:
+        """The policy in force at this moment, which decides; `current` sees to it that there is one."""
+        return self._current or NoPolicy("it is being loaded")
 
     @property
     def file(self) -> str | None:

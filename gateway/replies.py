@@ -57,12 +57,18 @@ def denial(request: Message, decision: Decision, decision_id: str) -> bytes:
     return result(request.id, value)
 
 
-def failure(request: Message, text: str, answer: Answer | None) -> bytes:
-    """An error because the upstream gave no usable answer; the HTTP status, if any, is in `data`."""
+def failure(request: Message, text: str, answer: Answer) -> bytes:
+    """An error because the upstream gave no usable answer; the HTTP status, if any, is in `data`.
+
+    Where it answered a question of the gateway's with an error, that error is the cause, and its code and data pass.
+    """
+    cause = answer.response.body.get("error") if answer.response is not None else None
+    if isinstance(cause, dict) and isinstance(cause.get("code"), int):
+        return serialise({"jsonrpc": "2.0", "id": request.id, "error": {**cause, "message": text}})
     data: dict[str, Json] = {}
-    if answer is not None and answer.status is not None:
+    if answer.status is not None:
         data["status"] = answer.status
-    if answer is not None and answer.retry_after_seconds is not None:
+    if answer.retry_after_seconds is not None:
         data["retry_after_seconds"] = answer.retry_after_seconds
     return error(request.id, INTERNAL_ERROR, text, data or None)
 

@@ -88,21 +88,32 @@ class Option:
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("its port or its address cannot be read") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise ValueError("an http:// or https:// URL is needed")
+    if not parts.hostname.isascii():
+        raise ValueError("a host name beyond ASCII is written in its `xn--` form")
     if parts.username or parts.password:
         raise ValueError("credentials do not belong in the URL; use `--header 'Authorization: env:NAME'`")
     return text
 
 
 def _path(text: str) -> Path:
-    if not text:
-        raise ValueError("a path is needed")
-    return Path(text).expanduser().absolute()
+    if not text or not text.isprintable():
+        raise ValueError("a path of printable characters is needed")
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("there is no such user") from None
 
 
 def _policy(text: str) -> str:
+    if text.startswith("builtin:") and text != "builtin:recommended":
+        raise ValueError("the only built-in policy is `builtin:recommended`")
     return text if text.startswith("builtin:") else str(_path(text))
 
 
@@ -140,6 +151,8 @@ def _header(text: str) -> Header:
     name, value = name.strip(), value.strip()
     if not colon or not name.isascii() or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name or " "):
         raise ValueError("a header is written `Name: value`, `Name: env:VARIABLE` or `Name: file:PATH`")
+    if value.startswith("${") and value.endswith("}"):
+        raise ValueError(f"the value of header `{name}` is a variable that the client did not put in; write `env:NAME`")
     kind, mark, where = value.partition(":")
     literal = not (mark and kind in ("env", "file"))
     if not literal:
@@ -238,24 +251,32 @@ def load(flags: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> 
 
 def _value(option: Option, texts: Sequence[str], error: type[ConfigError | UsageError], where: str) -> object:
     try:
-        read = [option.read(text) for text in texts]
+        read = [option.read(_put_in(text)) for text in texts]
     except ValueError as reason:
         raise error(f"{where}: {reason}", f"{option.flag} {option.metavar}: {option.help}") from None
     return tuple(read) if option.repeatable else read[-1]
 
 
+def _put_in(text: str) -> str:
+    """A value as it is, unless it is a variable that some clients do not put in."""
+    if text.startswith("${") and text.endswith("}"):
+        raise ValueError("a variable that the client did not put in: write the value itself")
+    return text
+
+
 def _read_file(path: Path) -> dict[str, list[str]]:
     """The settings file as texts, or nothing where there is none."""
-    if not path.exists():
-        return {}
-    import tomllib  # only where there is a file: it costs a tenth of the start
-
     try:
+        if not path.exists():
+            return {}
+        import tomllib  # only where there is a file: it costs a tenth of the start
+
         with path.open("rb") as stream:
             document = tomllib.load(stream)
     except OSError as error:
-        raise ConfigError(f"`{path}` cannot be read: {error.strerror}", "check its owner and mode") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"`{path}` cannot be read: {reason}", "check its owner and mode") from None
+    except ValueError as error:  # not TOML, or not UTF-8
         raise ConfigError(f"`{path}` is not valid TOML: {error}", "one `name = value` a line") from None
     for name in document:
         if name not in _BY_NAME:

@@ -15,6 +15,7 @@ much waits to be handled, and `send` waits while the client does not read, until
 import asyncio
 import os
 import select
+import stat
 import sys
 import threading
 from collections import deque
@@ -26,6 +27,7 @@ from typing import Final
 _CHUNK: Final = 2**18
 _BACKLOG: Final = 2**26
 _BATCHES: Final = 8
+_LOOK_SECONDS: Final = 0.25
 TOO_LONG: Final = b"\xff"
 """Stands for a line over the limit; no line of a client is equal to it, for it is not UTF-8."""
 
@@ -93,9 +95,14 @@ class Stdio:
         """Write one message. Waits only where the client is far behind in reading."""
         await self._output.send(line)
 
-    async def close(self, patience: float) -> None:
-        """Read no more, and write what is left, for at most `patience` seconds."""
+    def stop(self) -> None:
+        """Read no more, for good. A thread that waits for input dies with the process."""
         self._input.pause()
+        self.ended.set()
+
+    async def close(self, patience: float) -> None:
+        """Write what is left, for at most `patience` seconds."""
+        self.stop()
         await self._output.close(patience)
 
 
@@ -115,17 +122,41 @@ class _Input:
     def start(self, take: Callable[[bytes], None]) -> None:
         self._take = take
         self._flowing.set()
+        self._threaded = not self._watched()
+        if self._threaded:
+            threading.Thread(target=self._read, name="stdin", daemon=True).start()
+
+    def _watched(self) -> bool:
+        """Whether the loop tells when there is input. Some loops take a regular file, and never tell its end."""
+        if stat.S_ISREG(os.fstat(self._source).st_mode):
+            return False
         try:
             self._loop.add_reader(self._source, self._readable)
         except (NotImplementedError, OSError):
-            self._threaded = True
-            threading.Thread(target=self._read, name="stdin", daemon=True).start()
+            return False
+        return True
 
     def pause(self) -> None:
-        """Read no more. A thread that waits for input dies with the process."""
+        """Read no more, but notice where the client goes away meanwhile."""
         if self._flowing.is_set() and not self._threaded:
             self._loop.remove_reader(self._source)
+            self._watch_hang_up()
         self._flowing.clear()
+
+    def _watch_hang_up(self) -> None:
+        """Nobody reads, so nobody would see the end of the input: look for it now and then (`poll(2)`, POLLHUP)."""
+        if self._ended.is_set() or not hasattr(select, "poll"):
+            return
+        poll = select.poll()
+        poll.register(self._source, 0)
+        if any(event & select.POLLHUP for _, event in poll.poll(0)):
+            self._ended.set()
+        else:
+            self._loop.call_later(_LOOK_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        if not self._flowing.is_set():
+            self._watch_hang_up()
 
     def resume(self) -> None:
         """Go on reading."""
@@ -163,6 +194,8 @@ class _Input:
         self._hand_on(chunk)
 
     def _hand_on(self, chunk: bytes) -> None:
+        if self._ended.is_set():
+            return
         for line in self._lines.feed(chunk) if chunk else self._lines.end():
             self._take(line)
         if not chunk:

@@ -1,11 +1,17 @@
 """Where the gateway says what it does: standard error, and a rotating file beside it.
 
-Standard output is the protocol. A log file that cannot be written is said once and costs nothing else.
+Standard output is the protocol. A log file that cannot be written is said once and costs nothing else. Writing is the
+work of a thread: a client that does not read standard error must not hold up a call, so what does not fit into the
+queue is dropped, and counted.
 """
 
 import logging
 import os
+import queue
 import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -14,6 +20,45 @@ from typing import Final, cast
 _FORMAT: Final = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 _FILE_BYTES: Final = 2 * 2**20
 _FILES: Final = 3
+_WAITING: Final = 10_000
+_CLOSING_SECONDS: Final = 0.2
+
+
+class _Queue(logging.Handler):
+    """Hands records to a thread that writes them."""
+
+    def __init__(self, handlers: Sequence[logging.Handler]) -> None:
+        super().__init__()
+        self._handlers = handlers
+        self._records: queue.Queue[logging.LogRecord | None] = queue.Queue(_WAITING)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._records.put_nowait(record)
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Write what waits, unless that takes long."""
+        with suppress(queue.Full):
+            self._records.put_nowait(None)
+        self._thread.join(_CLOSING_SECONDS)
+        super().close()
+
+    def _write(self) -> None:
+        while (record := self._records.get()) is not None:
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                text = f"{dropped} lines of the log were dropped: nobody reads standard error"
+                self._hand(logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None))
+            self._hand(record)
+
+    def _hand(self, record: logging.LogRecord) -> None:
+        for handler in self._handlers:
+            handler.handle(record)
 
 
 def start(level: str, file: Path | None) -> None:
@@ -22,14 +67,23 @@ def start(level: str, file: Path | None) -> None:
     root.setLevel(level.upper())
     console = logging.StreamHandler(sys.stderr)
     console.setFormatter(logging.Formatter("keyid-gateway: %(levelname)s: %(message)s"))
-    root.addHandler(console)
-    for noisy in ("asyncio", "aiohttp"):
-        logging.getLogger(noisy).setLevel("WARNING")
+    handlers: list[logging.Handler] = [console]
+    unwritable: OSError | None = None
     if file is not None:
         try:
-            root.addHandler(_file(file))
+            handlers.append(_file(file))
         except OSError as error:
-            root.warning("the log file `%s` cannot be written: %s", file, (error.strerror or str(error)).lower())
+            unwritable = error
+    root.addHandler(_Queue(handlers))
+    logging.getLogger("asyncio").setLevel("WARNING")
+    if unwritable is not None:
+        reason = (unwritable.strerror or str(unwritable)).lower()
+        root.warning("the log file `%s` cannot be written: %s", file, reason)
+
+
+def stop() -> None:
+    """Write what waits, unless that takes long."""
+    logging.shutdown()
 
 
 def keep(file: Path, text: str) -> bool:

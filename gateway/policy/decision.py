@@ -16,6 +16,7 @@ Reason: TypeAlias = Literal[
     "allowed",
     "state",
     "no policy",
+    "upstream",
     "unknown tool",
     "hidden",
     "default",

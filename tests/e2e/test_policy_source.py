@@ -118,10 +118,13 @@ def test_a_named_policy_goes_before_that_in_the_config_folder(home: Home, upstre
         assert refusal(gateway, "(default deny)", "unheard_of")
 
 
-def test_an_unknown_built_in_policy_refuses_every_call(home: Home, upstream: Scripted) -> None:
+def test_an_unknown_built_in_policy_is_a_mistake_of_the_command_line(home: Home, upstream: Scripted) -> None:
     with Gateway(home, upstream.url, "--policy", "builtin:recomended") as gateway:
-        gateway.initialize()
-        assert "builtin:recomended" in refusal(gateway, "(no policy)")
+        assert gateway.wait() == 2
+        assert gateway.errors == (
+            "error: --policy: the only built-in policy is `builtin:recommended`\n"
+            "hint: --policy FILE: the policy document; `builtin:recommended` names the built-in pack\n"
+        )
 
 
 def test_a_grant_that_used_a_file_never_falls_back_to_the_built_in_pack(home: Home, upstream: Scripted) -> None:

@@ -71,7 +71,7 @@ def test_what_nobody_knows_is_refused_and_the_nearest_word_is_offered(home: Home
     misspelt = run(home)
     assert (misspelt.returncode, misspelt.stdout) == (3, "")
     assert misspelt.stderr == (
-        "keyid-gateway: unknown setting `KEYID_GATEWAY_POLCY` in the environment\n"
+        "error: unknown setting `KEYID_GATEWAY_POLCY` in the environment\n"
         "hint: did you mean `KEYID_GATEWAY_POLICY`?\n"
     )
     home.environment.clear()
@@ -79,7 +79,7 @@ def test_what_nobody_knows_is_refused_and_the_nearest_word_is_offered(home: Home
     misspelt = run(home)
     assert (misspelt.returncode, misspelt.stdout) == (3, "")
     assert misspelt.stderr == (
-        f"keyid-gateway: `{home.config / 'settings.toml'}`: unknown setting `polcy`\nhint: did you mean `policy`?\n"
+        f"error: `{home.config / 'settings.toml'}`: unknown setting `polcy`\nhint: did you mean `policy`?\n"
     )
 
 

@@ -5,6 +5,7 @@ modules as a JSON list. The policy is not loaded meanwhile just because the mach
 """
 
 import json
+import os
 import sys
 
 from gateway import app
@@ -32,6 +33,11 @@ async def send(stdio: Stdio, line: bytes) -> None:
 if __name__ == "__main__":
     app._WARM_UP_SECONDS = 60.0  # type: ignore[misc]  # a slow machine loads the policy before the answer, on purpose
     Stdio.send = send  # type: ignore[assignment, method-assign]  # what is watched is the program itself
-    code = main(sys.argv[1:])
-    say_what_is_loaded()
-    sys.exit(code)
+    _exit = os._exit
+
+    def watched_exit(code: int) -> None:
+        say_what_is_loaded()
+        _exit(code)
+
+    os._exit = watched_exit  # type: ignore[assignment]  # the gateway ends by it
+    main(sys.argv[1:])

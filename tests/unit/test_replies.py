@@ -80,13 +80,12 @@ def test_another_denied_method_is_an_error_outside_the_reserved_codes(method: st
 @pytest.mark.parametrize(
     ("answer", "data"),
     [
-        (None, None),
         (Answer("unknown", failure="f"), None),
         (Answer("unknown", status=500, failure="f"), {"status": 500}),
         (Answer("refused", status=429, failure="f", retry_after_seconds=3), {"status": 429, "retry_after_seconds": 3}),
     ],
 )
-def test_a_failure_is_an_internal_error_with_the_status(answer: Answer | None, data: Json) -> None:
+def test_a_failure_is_an_internal_error_with_the_status(answer: Answer, data: Json) -> None:
     error = {"code": -32603, "message": "it failed", **({} if data is None else {"data": data})}
     line = replies.failure(asked("tools/call", "id é", name="a"), "it failed", answer)
     assert json.loads(line) == {"jsonrpc": "2.0", "id": "id é", "error": error}
@@ -146,3 +145,10 @@ def test_the_gateways_keys_of_somebody_else_are_taken_out(text: str, left: bytes
 )
 def test_the_log_says_in_a_word_what_the_upstream_did(answer: Answer, words: str) -> None:
     assert replies.outcome(answer) == words
+
+
+def test_an_error_that_the_gateway_was_told_passes_with_its_code_and_data() -> None:
+    told = parse_upstream(b'{"jsonrpc":"2.0","id":"gw-1","error":{"code":-32602,"message":"no","data":{"n":1.0}}}')
+    assert isinstance(told, Message)
+    line = replies.failure(asked("tools/call", 7, name="a"), "it refused: no", Answer("answered", told, 400))
+    assert line == b'{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"it refused: no","data":{"n":1.0}}}'
