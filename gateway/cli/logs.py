@@ -82,8 +82,10 @@ def start(level: str, file: Path | None) -> None:
 
 
 def stop() -> None:
-    """Write what waits, unless that takes long."""
-    logging.shutdown()
+    """Write what waits, unless that takes long; `logging.shutdown` would wait for whoever is writing."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _Queue):
+            handler.close()
 
 
 def keep(file: Path, text: str) -> bool:

@@ -215,3 +215,15 @@ async def test_a_long_message_and_a_short_one_keep_their_order(ends: Ends) -> No
     await ends.stdio.send(long)
     await ends.stdio.send(short)
     assert await asyncio.to_thread(ends.read, 500_007) == long + b"\n" + short + b"\n"
+
+
+async def test_a_client_that_neither_reads_nor_stays_is_noticed(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stdio, "_BACKLOG", 2**10)
+    ends.stdio.start(lambda _: None)
+    sending = asyncio.create_task(ends.stdio.send(b"x" * 1_000_000))
+    await asyncio.sleep(0)
+    ends.end_input()
+    async with asyncio.timeout(PATIENCE):
+        await ends.stdio.ended.wait()
+    ends.stop_listening()
+    await sending

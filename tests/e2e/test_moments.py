@@ -1,0 +1,115 @@
+"""Whatever a call waits for, it is judged and charged when it goes; and nothing goes after the end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, decision
+from tests.e2e.scripted import Scripted, after, http, result
+
+TOOLS = {"tools": [{"name": "one", "inputSchema": {"type": "object"}}]}
+DENY = {"version": "1", "default": "deny"}
+TWICE = {
+    "version": "1",
+    "default": "deny",
+    "tools": {"one": {"limits": [{"counter": "c", "window": "minute", "max": 2, "scope": "grant"}]}},
+}
+
+
+def test_a_call_that_waited_for_the_list_is_judged_by_the_policy_in_force_when_it_goes(home: Home) -> None:
+    listed = threading.Event()
+    with Scripted() as upstream, Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        gateway.initialize()
+        gateway.wait_for_error("policy in force: ")
+        upstream.script("tools/list", after(listed, result(TOOLS)))
+        waiting = gateway.begin("tools/call", {"name": "one", "arguments": {}})
+        upstream.wait_for("tools/list")
+        home.policy(DENY)
+        gateway.hear("notifications/tools/list_changed")
+        listed.set()
+        assert decision(gateway.answer(waiting)["result"])["rule"] == "(default deny)"
+        assert upstream.calls("one") == []
+
+
+def test_a_call_that_waited_is_charged_when_it_goes(home: Home) -> None:
+    listed = threading.Event()
+    with Scripted() as upstream, Gateway(home, upstream.url, policy=TWICE, clocked=True) as gateway:
+        gateway.initialize()
+        upstream.script("tools/list", after(listed, result(TOOLS)))
+        waiting = [gateway.begin("tools/call", {"name": "one", "arguments": {}}) for _ in range(2)]
+        upstream.wait_for("tools/list")
+        home.move_clock(90)  # the minute in which they came is over
+        listed.set()
+        for identifier in waiting:
+            assert "_meta" not in gateway.answer(identifier)["result"]
+        assert decision(gateway.call("one", {}))["reason"] == "limit"
+
+
+def test_all_who_wait_for_a_list_that_fails_are_told_at_once(home: Home) -> None:
+    listed = threading.Event()
+    with Scripted() as upstream, Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        gateway.initialize()
+        upstream.script("tools/list", after(listed, http(503)))
+        waiting = [gateway.begin("tools/call", {"name": "one", "arguments": {}}) for _ in range(5)]
+        upstream.wait_for("tools/list")
+        gateway.request("ping")  # all five have been taken
+        listed.set()
+        for identifier in waiting:
+            error = gateway.answer(identifier)["error"]
+            assert (error["code"], error["data"]) == (-32603, {"status": 503})
+        assert len(upstream.asked("tools/list")) == 1
+        assert upstream.calls("one") == []
+    assert {(record.rule, record.upstream_status) for record in home.records()} == {("(upstream)", 503)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_nothing_that_comes_after_a_signal_is_relayed(home: Home, number: signal.Signals) -> None:
+    ending = threading.Event()
+    with Scripted() as upstream, Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        gateway.initialize()
+        gateway.call("one", {})
+        upstream.script("DELETE", after(ending, http(200)))
+        gateway.process.send_signal(number)
+        upstream.wait_for("DELETE")
+        for _ in range(12):
+            gateway.begin("tools/call", {"name": "one", "arguments": {}})
+        ending.set()
+        assert gateway.wait() == 0
+        assert len(upstream.calls("one")) == 1
+    assert [record.kind for record in home.records()] == ["decided", "settled"]
+
+
+def test_a_client_that_does_not_read_the_log_holds_nothing_up(home: Home) -> None:
+    with Scripted() as upstream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "run", "--upstream", upstream.url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=home.variables(),
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(b"[1]\n" * 3000 + b'{"jsonrpc":"2.0","id":"last","method":"ping"}\n')
+        process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(3001)]
+        assert sum("error" in answer and answer["id"] is None for answer in answers) == 3000
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+
+
+def test_a_pipe_as_a_policy_is_refused_and_not_waited_for(home: Home) -> None:
+    pipe = home.path / "pipe"
+    os.mkfifo(pipe)
+    with Scripted() as upstream, Gateway(home, upstream.url, policy=pipe) as gateway:
+        gateway.initialize()
+        refused = gateway.call("one", {})
+        assert "is no regular file" in refused["content"][0]["text"]
