@@ -92,14 +92,18 @@ class Database:
         self.connection.execute("PRAGMA synchronous = NORMAL")
         self.connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         self.connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-        if migrations.check(self.connection) == migrations.VERSION:
+        current = migrations.check(self.connection) == migrations.VERSION
+        if current and self._mode("PRAGMA journal_mode") == "wal":
             return
-        mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
+        if self._mode("PRAGMA journal_mode = WAL") != "wal":
             raise StateError(
                 f"the state file `{self.path}` cannot keep a write-ahead log", "choose a path on a local disk"
             )
-        migrations.migrate(self.connection)
+        if not current:
+            migrations.migrate(self.connection)
+
+    def _mode(self, pragma: str) -> str:
+        return str(self.connection.execute(pragma).fetchone()[0])
 
     def _begin(self) -> None:
         self.connection.execute("BEGIN IMMEDIATE")

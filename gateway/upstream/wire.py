@@ -176,6 +176,9 @@ class Wire:
             ) from None
         except ssl.SSLCertVerificationError as error:
             raise NotSent(f"the upstream's certificate is not trusted: {error.verify_message}") from None
+        except ssl.SSLError as error:
+            said = (error.reason or "handshake failed").replace("_", " ").lower()
+            raise NotSent(f"no TLS connection to the upstream: {said}: does it speak https at this port?") from None
         except OSError as error:
             raise NotSent(
                 f"cannot connect to the upstream: {reason(error)}: is it up, and is --upstream right?"

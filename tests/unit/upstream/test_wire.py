@@ -135,6 +135,12 @@ async def test_a_connection_that_takes_too_long_names_its_setting() -> None:
             await exchange(wire)
 
 
+async def test_a_server_that_speaks_no_tls_is_told_from_one_that_is_not_there(upstream: Scripted) -> None:
+    wire = Wire(upstream.url.replace("http://", "https://"), connect_timeout=5.0)
+    with pytest.raises(NotSent, match=r"no TLS connection to the upstream: .*: does it speak https at this port\?"):
+        await exchange(wire)
+
+
 @pytest.mark.parametrize("headers", [{"X-Bad": "a\r\nb"}, {"X Bad": "a"}, {"X-Bad": "€"}, {"X-é": "a"}, {"Host": "b"}])
 async def test_a_header_that_http_cannot_carry_means_that_nothing_was_sent(
     upstream: Scripted, wire: Wire, headers: dict[str, str]
