@@ -187,4 +187,4 @@ def reason(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "its name cannot be resolved"
     said = os.strerror(error.errno) if error.errno else str(error)
-    return said.lower() or type(error).__name__
+    return said.lower() or "connection lost"

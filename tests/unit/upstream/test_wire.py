@@ -121,7 +121,7 @@ async def test_where_nobody_listens_nothing_was_sent(upstream: Scripted, wire: W
         (socket.gaierror(-2, "Name or service not known"), "its name cannot be resolved"),
         (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)"), os.strerror(111).lower()),
         (OSError("Multiple exceptions: a, b"), "multiple exceptions: a, b"),
-        (TimeoutError(), "TimeoutError"),
+        (ConnectionResetError(), "connection lost"),
     ],
 )
 def test_a_failure_of_the_system_is_one_phrase(error: OSError, words: str) -> None:
@@ -135,10 +135,18 @@ async def test_a_connection_that_takes_too_long_names_its_setting() -> None:
             await exchange(wire)
 
 
-async def test_a_server_that_speaks_no_tls_is_told_from_one_that_is_not_there(upstream: Scripted) -> None:
-    wire = Wire(upstream.url.replace("http://", "https://"), connect_timeout=5.0)
-    with pytest.raises(NotSent, match=r"no TLS connection to the upstream: .*: does it speak https at this port\?"):
-        await exchange(wire)
+async def test_a_server_that_speaks_no_tls_is_told_from_one_that_is_not_there() -> None:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
+        wire = Wire(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", connect_timeout=5.0)
+        with pytest.raises(NotSent, match=r"no TLS connection to the upstream: .*: does it speak https at this port\?"):
+            await exchange(wire)
 
 
 @pytest.mark.parametrize("headers", [{"X-Bad": "a\r\nb"}, {"X Bad": "a"}, {"X-Bad": "€"}, {"X-é": "a"}, {"Host": "b"}])
