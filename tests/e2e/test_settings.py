@@ -71,8 +71,7 @@ def test_what_nobody_knows_is_refused_and_the_nearest_word_is_offered(home: Home
     misspelt = run(home)
     assert (misspelt.returncode, misspelt.stdout) == (3, "")
     assert misspelt.stderr == (
-        "error: unknown setting `KEYID_GATEWAY_POLCY` in the environment\n"
-        "hint: did you mean `KEYID_GATEWAY_POLICY`?\n"
+        "error: unknown setting `KEYID_GATEWAY_POLCY` in the environment\nhint: did you mean `KEYID_GATEWAY_POLICY`?\n"
     )
     home.environment.clear()
     settings_file(home, polcy="x")
