@@ -1,10 +1,14 @@
-"""What a client gets to see of the upstream's lists. Pure.
+"""What a client gets to see of the upstream's lists. Pure, but for what is said in the log.
 
 A list is filtered on its way back, page by page; what stays is byte for byte what the upstream sent where nothing was
 removed, and equal in every value where something was. A list that was filtered for this client may not be cached for
 others: `cacheScope` becomes `private` (2026-07-28, Caching).
+
+In the stateless revision a tool whose schema marks headers in a way that is not allowed is not listed either: whoever
+speaks HTTP to the server owes that to the client, who could not call it (2026-07-28, Custom Headers).
 """
 
+import logging
 from collections.abc import Callable, Container, Iterable
 
 from gateway import policy as judge
@@ -12,14 +16,16 @@ from gateway import replies
 from gateway.jsonrpc import Json, Message, serialise
 from gateway.policies import NoPolicy
 from gateway.policy import Policy
+from gateway.upstream.headers import is_modern, mark_fault
 
+_LOG = logging.getLogger(__name__)
 Keep = Callable[[Json], bool]
 
 
 def filtered(request: Message, response: Message, policy: Policy | NoPolicy, tasks: Container[str]) -> bytes:
     """The response to one of the list methods, without what this client may not see."""
     result = response.body.get("result")
-    field, keep = _rule(request.method, policy, tasks)
+    field, keep = _rule(request, policy, tasks)
     items = result.get(field) if isinstance(result, dict) else None
     if not isinstance(result, dict) or not isinstance(items, list):
         return replies.relayed(response)
@@ -33,8 +39,10 @@ def filtered(request: Message, response: Message, policy: Policy | NoPolicy, tas
     return replies.relayed(Message("response", response.id, "", body, serialise(body)))
 
 
-def _rule(method: str, policy: Policy | NoPolicy, tasks: Container[str]) -> tuple[str, Keep]:
-    match method:
+def _rule(request: Message, policy: Policy | NoPolicy, tasks: Container[str]) -> tuple[str, Keep]:
+    match request.method:
+        case "tools/list" if is_modern(request):
+            return "tools", lambda item: visible(policy, _text(item, "name")) and _callable(item)
         case "tools/list":
             return "tools", lambda item: visible(policy, _text(item, "name"))
         case "resources/list":
@@ -50,6 +58,14 @@ def _rule(method: str, policy: Policy | NoPolicy, tasks: Container[str]) -> tupl
 def visible(policy: Policy | NoPolicy, tool: str) -> bool:
     """Whether a tool is listed. Without a policy everything is, so that the refusal of a call can say what is wrong."""
     return isinstance(policy, NoPolicy) or judge.visible(policy, tool)
+
+
+def _callable(tool: Json) -> bool:
+    """Whether the headers that a tool asks for can be made."""
+    fault = mark_fault(tool.get("inputSchema")) if isinstance(tool, dict) else None
+    if fault is not None:
+        _LOG.warning("the tool %.100a is not listed: %.300a", _text(tool, "name"), fault)
+    return fault is None
 
 
 def changed_lists(tools: Iterable[str], old: Policy | NoPolicy, new: Policy | NoPolicy) -> tuple[str, ...]:

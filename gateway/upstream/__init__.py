@@ -2,6 +2,7 @@
 
     headers     what a request carries beside its body
     sse         server-sent events
+    streams     the messages of a stream; one that ended before its answer
     connection  one HTTP/1.1 connection
     wire        the connections to one origin
     http        one POST and its answer, one GET stream; what went wrong and whether the request may have run

@@ -2,7 +2,8 @@
 
 A client on stdio sends no headers, so that header and body cannot disagree (bypass class B17). In the 2026-07-28
 revision every request carries `MCP-Protocol-Version`, `Mcp-Method`, for some methods `Mcp-Name`, and one
-`Mcp-Param-*` for each argument that the tool's schema marks with `x-mcp-header`.
+`Mcp-Param-*` for each argument that the tool's schema marks with `x-mcp-header`. A tool whose schema marks anything
+in another way than the revision allows is not to be offered to a client: `mark_fault` says why.
 """
 
 import base64
@@ -12,7 +13,31 @@ from collections.abc import Iterator, Mapping
 from gateway.jsonrpc import Json, Message
 
 PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
+STATELESS = "2026-07-28"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_MARK = "x-mcp-header"
+_MARKED_TYPES = frozenset({"string", "integer", "boolean"})
+_NAMED_SCHEMAS = frozenset({"patternProperties", "dependentSchemas", "$defs", "definitions"})
+_SCHEMAS = frozenset(
+    {
+        "items",
+        "prefixItems",
+        "contains",
+        "unevaluatedItems",
+        "additionalProperties",
+        "propertyNames",
+        "unevaluatedProperties",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "contentSchema",
+    }
+)
+"""Keywords of JSON Schema 2020-12 whose value is a schema or a list of them; above, those that give them names."""
 _NAME_FIELD: Mapping[str, str] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
 
@@ -22,9 +47,13 @@ def is_modern(message: Message) -> bool:
 
 
 def modern_headers(message: Message, schema: Mapping[str, Json] | None = None) -> dict[str, str]:
-    """The headers of a message of the 2026-07-28 revision; `schema` is the called tool's mirrored input schema."""
+    """The headers of a message of the 2026-07-28 revision; `schema` is the called tool's mirrored input schema.
+
+    A message that should name its revision and does not still goes out as one of it.
+    """
+    version = message.meta.get(PROTOCOL_VERSION)
     headers = {
-        "MCP-Protocol-Version": encode(message.meta[PROTOCOL_VERSION]),
+        "MCP-Protocol-Version": encode(version) if isinstance(version, str) else STATELESS,
         "Mcp-Method": encode(message.method),
     }
     field = "taskId" if message.method.startswith("tasks/") else _NAME_FIELD.get(message.method)
@@ -48,10 +77,54 @@ def header_arguments(
         return
     for name, inner in properties.items():
         if isinstance(inner, Mapping):
-            suffix = inner.get("x-mcp-header")
+            suffix = inner.get(_MARK)
             if isinstance(suffix, str) and _TOKEN.fullmatch(suffix):
                 yield suffix, (*path, name)
             yield from header_arguments(inner, (*path, name))
+
+
+def mark_fault(schema: "Json | Mapping[str, Json]") -> str | None:
+    """Why an input schema is to be rejected for how it marks arguments (2026-07-28, Custom Headers), or None.
+
+    A mark stands on a property that is reached by `properties` alone, of type string, integer or boolean; it is a
+    header's name, and no other mark is the same but for case.
+    """
+    names: set[str] = set()
+    for path, inner in _schemas(schema):
+        if _MARK not in inner:
+            continue
+        name = inner[_MARK]
+        if not path:
+            return f"`{_MARK}` stands where no argument is"
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            return f"`{_MARK}` of `{'.'.join(path)}` is not the name of a header"
+        kind = inner.get("type")
+        if not isinstance(kind, str) or kind not in _MARKED_TYPES:
+            return f"`{_MARK}` of `{'.'.join(path)}` stands on what is not a string, integer or boolean"
+        if name.lower() in names:
+            return f"`{_MARK}` of `{'.'.join(path)}` is used twice"
+        names.add(name.lower())
+    return None
+
+
+def _schemas(root: "Json | Mapping[str, Json]") -> Iterator[tuple[tuple[str, ...] | None, Mapping[str, Json]]]:
+    """Every schema in a schema, with its path where that is one of `properties` alone. References are not followed.
+
+    What is data (`default`, `enum`, …) is not entered. No recursion: the depth is the upstream's choice.
+    """
+    waiting: list[tuple[tuple[str, ...] | None, Json | Mapping[str, Json]]] = [((), root)]
+    while waiting:
+        path, schema = waiting.pop()
+        if not isinstance(schema, Mapping):
+            continue
+        yield path, schema
+        for keyword, value in schema.items():
+            if keyword == "properties" and isinstance(value, Mapping):
+                waiting.extend((None if path is None else (*path, name), inner) for name, inner in value.items())
+            elif keyword in _NAMED_SCHEMAS and isinstance(value, Mapping):
+                waiting.extend((None, inner) for inner in value.values())
+            elif keyword in _SCHEMAS:
+                waiting.extend((None, inner) for inner in (value if isinstance(value, list) else [value]))
 
 
 def encode(value: Json) -> str:

@@ -1,26 +1,27 @@
 """Streamable HTTP, one request at a time: what was answered, and if nothing was, whether the request may have run.
 
-Never retries: whoever asks knows whether it may. Every failure is an `Answer` with a sentence that says what happened
-and which setting or command is the cure; no failure of the upstream is an exception beyond this module, except for the
-streams that nobody asked an answer of. Sizes and times are bounded by `HttpLimits`; redirects are not followed.
+Never sends twice: whoever asks knows whether it may. What is left of an answer whose stream was cut is asked for where
+that is possible (`streams`). Every failure is an `Answer` with a sentence that says what happened and which setting or
+command is the cure; no failure of the upstream is an exception beyond this module, except for the streams that nobody
+asked an answer of. Sizes and times are bounded by `HttpLimits`; redirects are not followed.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Self
 from urllib.parse import urlsplit
 
 from gateway.errors import UpstreamError
-from gateway.jsonrpc import Id, Message, Refusal, parse_upstream, serialise
+from gateway.jsonrpc import Id, Message, parse_upstream, serialise
 from gateway.upstream import Answer, Deliver, Fate
-from gateway.upstream.sse import Event, EventStream
+from gateway.upstream.sse import EventStream
+from gateway.upstream.streams import Cut, Messages, same_id, waits
 from gateway.upstream.wire import Broken, NotSent, Response, Wire
 
 _DRAIN_SECONDS = 1.0
 _ACCEPT = "application/json, text/event-stream"
+_ENDED_EARLY = "the upstream ended the stream before its answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class HttpLimits:
 class Outgoing:
     """What is posted: the bytes, the id that the answer must carry (None: a notification or a response), the headers.
 
-    `timeout` bounds the whole exchange, in seconds; `setting` is the option that a time-out names.
+    `timeout` bounds the whole exchange, in seconds; `setting` is the option that a time-out names. `resumable` says
+    whether a stream that ends before the answer can be taken up again: in the handshake eras, within a session.
     """
 
     body: bytes
@@ -45,6 +47,7 @@ class Outgoing:
     headers: Mapping[str, str]
     timeout: float | None
     setting: str
+    resumable: bool = False
 
 
 class HttpClient:
@@ -62,7 +65,10 @@ class HttpClient:
         try:
             async with asyncio.timeout(outgoing.timeout):
                 response = await self._wire.request("POST", headers, outgoing.body)
-                return await self._settled(response, outgoing, deliver)
+                try:
+                    return await self._settled(response, outgoing, deliver)
+                except Cut as cut:
+                    return await self._resumed(cut, outgoing, deliver)
         except NotSent as error:
             return Answer("not sent", failure=str(error))
         except TimeoutError:
@@ -73,12 +79,19 @@ class HttpClient:
             return Answer("unknown", failure=str(error), lost=True)
 
     @asynccontextmanager
-    async def listen(self, headers: Mapping[str, str]) -> AsyncIterator[tuple[int, AsyncIterator[Message]]]:
-        """A GET stream: its status (405 where it is none), and its messages. Raises `NotSent`, `Broken`."""
-        response = await self._wire.request("GET", {**self._headers, **headers, "Accept": "text/event-stream"})
+    async def listen(self, headers: Mapping[str, str], events: EventStream) -> AsyncIterator[tuple[int, Messages]]:
+        """A GET stream: its status (405 where it is none), and its messages. Raises `NotSent`, `Broken`.
+
+        Where `events` has a last id, the stream is asked for from there on.
+        """
+        headers = {**self._headers, **headers, "Accept": "text/event-stream"}
+        if events.last_id:
+            headers["Last-Event-ID"] = events.last_id.encode().decode("latin-1")  # as bytes, it is UTF-8 again
+        response = await self._wire.request("GET", headers)
         try:
             is_stream = response.status == 200 and response.content_type == "text/event-stream"
-            yield (response.status if is_stream or response.status != 200 else 405), self._messages(response)
+            status = response.status if is_stream or response.status != 200 else 405
+            yield status, Messages(response.chunks(), events)
         finally:
             response.close()
 
@@ -118,17 +131,35 @@ class HttpClient:
         return _unusable(response, outgoing)
 
     async def _read_stream(self, response: Response, outgoing: Outgoing, deliver: Deliver) -> Answer:
-        async for message in self._messages(response):
-            if message.kind != "response":
-                await deliver(message)
-            elif _same_id(message.id, outgoing.id):
-                return Answer("answered", message, response.status, session_id=_session_id(response))
-        if outgoing.id is None:
-            return Answer("answered", status=response.status, session_id=_session_id(response))
-        return Answer("unknown", status=response.status, failure="the upstream ended the stream before its answer")
+        events = EventStream(self.limits.max_message_bytes)
+        found, answer = None, Answer("unknown", status=response.status, failure=_ENDED_EARLY)
+        try:
+            found = await Messages(response.chunks(), events).until(outgoing.id, deliver)
+        except Broken as error:
+            if not (outgoing.resumable and events.last_id):
+                raise
+            answer = Answer("unknown", failure=str(error), lost=True)
+        if found is not None or outgoing.id is None:
+            return Answer("answered", found, response.status, session_id=_session_id(response))
+        if outgoing.resumable and events.last_id:
+            raise Cut(events, answer)
+        return answer
 
-    def _messages(self, response: Response) -> "_Messages":
-        return _Messages(response.chunks(), EventStream(self.limits.max_message_bytes))
+    async def _resumed(self, cut: Cut, outgoing: Outgoing, deliver: Deliver) -> Answer:
+        """Ask for the rest of an answer. Whatever becomes of that, the request was sent: its own fate does not change.
+
+        So the status of an attempt is none of the request: a 404 here is no reason to send it again.
+        """
+        for seconds in waits(cut.events):
+            await asyncio.sleep(seconds)
+            with suppress(NotSent, Broken):
+                async with self.listen(outgoing.headers, cut.events) as (status, messages):
+                    if will_not_stream(status):
+                        break
+                    found = await messages.until(outgoing.id, deliver) if status == 200 else None
+                    if found is not None:
+                        return Answer("answered", found, status)
+        return cut.otherwise
 
     async def _body(self, response: Response) -> bytes:
         chunks, size = [], 0
@@ -141,29 +172,6 @@ class HttpClient:
                     "raise --max-message-bytes",
                 )
         return b"".join(chunks)
-
-
-class _Messages:
-    """The messages of one stream, as they come; no generator, for the reason that `wire` gives.
-
-    Raises `UpstreamError` for an event that is none, and `Broken` where the stream breaks.
-    """
-
-    def __init__(self, chunks: AsyncIterator[bytes], events: EventStream) -> None:
-        self._chunks = chunks
-        self._events = events
-        self._ready: deque[Event] = deque()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Message:
-        while not self._ready:
-            self._ready.extend(self._events.feed(await anext(self._chunks)))
-        message = parse_upstream(self._ready.popleft().data)
-        if isinstance(message, Refusal):
-            raise UpstreamError(f"the upstream sent an event that is no JSON-RPC message: {message.message}")
-        return message
 
 
 async def _drain(response: Response) -> None:
@@ -182,13 +190,14 @@ def _session_id(response: Response) -> str | None:
     return response.headers.get("mcp-session-id")
 
 
-def _same_id(one: Id | None, other: Id | None) -> bool:
-    return one == other and type(one) is type(other)
+def will_not_stream(status: int) -> bool:
+    """Whether a status says that there is no stream and will be none, rather than none now."""
+    return 400 <= status < 500 and status not in (408, 429)
 
 
 def _matched(message: Message, outgoing: Outgoing, response: Response) -> Answer:
     """The response in a JSON body. An error status may come with an error that does not know the request's id."""
-    same = _same_id(message.id, outgoing.id)
+    same = same_id(message.id, outgoing.id)
     if not same and not (response.status >= 400 and "error" in message.body):
         return Answer("unknown", status=response.status, failure="the upstream answered with the id of another request")
     if not same:

@@ -6,9 +6,11 @@ session is gone, so it is opened again **once for all waiters**, by replaying th
 the gateway's, and the refused request is sent again (a 404 did not run). DELETE ends it.
 
 Stateless era (2026-07-28): each request says itself what it is; there is no session and no GET stream, and closing the
-response stream cancels the request, which is what cancelling the task does.
+response stream cancels the request, which is what cancelling the task does. A request that does not say it, where no
+session is open, is sent as one of this era, because nobody shakes hands there first: the server says what it lacks.
 
-A `tools/call` is never sent twice. Requests that only read may be, once, if their connection was lost.
+A `tools/call` is never sent twice. Requests that only read may be, once, if their connection was lost. A stream that
+breaks in a handshake era is taken up where it broke, if its events have ids: an answer's, and the GET stream.
 """
 
 import asyncio
@@ -21,12 +23,16 @@ from gateway.errors import UpstreamError
 from gateway.jsonrpc import Json, Message, serialise
 from gateway.upstream import Answer, Deliver
 from gateway.upstream.headers import is_modern, modern_headers
-from gateway.upstream.http import HttpClient, Outgoing
+from gateway.upstream.http import HttpClient, Outgoing, will_not_stream
+from gateway.upstream.sse import EventStream
+from gateway.upstream.streams import Messages
 from gateway.upstream.wire import Broken, NotSent
 
 _LOG = logging.getLogger(__name__)
 _RETRY_SECONDS = (0.1, 30.0)
+_LIVED_SECONDS = 5.0
 _GOODBYE_SECONDS = 0.4
+_SESSIONLESS = frozenset({"initialize", "ping"})
 _UNTIMED = frozenset({"subscriptions/listen"})
 _PATIENT = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
 _READS = frozenset(
@@ -85,7 +91,7 @@ class Upstream:
 
     async def request(self, message: Message, *, body: bytes, schema: Mapping[str, Json] | None = None) -> Answer:
         """Send a request of the client and wait for its answer. `body` is what is sent: the judged bytes."""
-        if is_modern(message):
+        if is_modern(message) or (self._session is None and message.method not in _SESSIONLESS):
             return await self._post(message, body, modern_headers(message, schema))
         session = self._session if message.method != "initialize" else None
         answer = await self._post(message, body, session.headers if session else {})
@@ -210,7 +216,9 @@ class Upstream:
         elif message.method in _PATIENT:
             timeout, setting = limits.call_timeout, "--call-timeout"
         identifier = message.id if message.kind == "request" else None
-        outgoing = Outgoing(body, identifier, headers, timeout, setting)
+        in_session = self._session is not None and message.method != "initialize" and not is_modern(message)
+        resumable = in_session and identifier is not None
+        outgoing = Outgoing(body, identifier, headers, timeout, setting, resumable)
         deliver = self._deliver_stateless if is_modern(message) else self._deliver
         answer = await self._http.post(outgoing, deliver)
         if answer.lost and message.method in _READS:
@@ -232,21 +240,32 @@ class Upstream:
     async def _keep_listening(self) -> None:
         """Hold the GET stream open for ever, with capped back-off; a server that offers none says 405."""
         wait = _RETRY_SECONDS[0]
+        events = EventStream(self._http.limits.max_message_bytes)
+        clock = asyncio.get_running_loop().time
         while (session := self._session) is not None:
+            opened = clock()
             try:
-                async with self._http.listen(session.headers) as (status, messages):
-                    if 400 <= status < 500 and status not in (408, 429):
+                async with self._http.listen(session.headers, events) as (status, messages):
+                    if will_not_stream(status) and not events.last_id:
                         _LOG.debug("the upstream offers no stream of its own (HTTP %d)", status)
                         return
-                    async for message in messages:
-                        wait = _RETRY_SECONDS[0]
-                        if message.kind != "response":
-                            await self._deliver(message)
+                    if will_not_stream(status):  # perhaps only what has passed since is gone: from now on, then
+                        events.forget()
+                    if status == 200:
+                        await self._heard(messages)
             except (NotSent, Broken, UpstreamError) as error:
-                _LOG.info("the upstream's stream broke (%s): opening it again", type(error).__name__)
+                _LOG.info("the upstream's stream broke, and is opened again: %s", error)
             self._missed()
-            await asyncio.sleep(wait)
+            if clock() - opened > _LIVED_SECONDS:  # it was a stream, not a door that closes at once
+                wait = _RETRY_SECONDS[0]
+            await asyncio.sleep(max(wait, events.retry_seconds))
             wait = min(2 * wait, _RETRY_SECONDS[1])
+
+    async def _heard(self, messages: Messages) -> None:
+        """Deliver what a stream says until it ends."""
+        async for message in messages:
+            if message.kind != "response":
+                await self._deliver(message)
 
 
 def _session_of(message: Message, answer: Answer) -> Session:

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 
 from gateway.errors import UpstreamError
 
+_LONGEST_RETRY_SECONDS = 30.0
+"""A server may slow a client down, but not silence it for days."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 _FRAMING_BYTES = 64
+_ID = re.compile(rb"[^\0-\x08\x0a-\x1f\x7f]*")
+"""What an id is made of: one that a header cannot carry could not be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,20 @@ class Event:
 
 
 class EventStream:
-    """Feed it bytes, take events. `last_id` and `retry_seconds` are what a resumption needs."""
+    """Feed it bytes, take events. `last_id` and `retry_seconds` are what a resumption needs.
+
+    The last id is that of the last *whole* event: one that was cut in its middle is still to come.
+    """
 
     def __init__(self, max_bytes: int) -> None:
-        self.last_id: str | None = None
-        self.retry_seconds: float | None = None
+        self.last_id = ""
+        self.retry_seconds = 0.0
         self._max_bytes = max_bytes
+        self.begin()
+
+    def begin(self) -> None:
+        """A connection begins: what another left incomplete is dropped, the last id and the retry time stay."""
+        self._id = self.last_id
         self._partial: list[bytes] = []
         self._partial_size = 0
         self._data: list[bytes] = []
@@ -36,6 +48,10 @@ class EventStream:
         self._name = "message"
         self._after_return = False
         self._started = False
+
+    def forget(self) -> None:
+        """Forget the last id: what comes is a stream from now on."""
+        self.last_id = self._id = ""
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that this chunk completes. Raises `UpstreamError` where one grows beyond the bound."""
@@ -79,13 +95,14 @@ class EventStream:
                 self._check_size()
             case b"event":
                 self._name = value.decode("utf-8", "replace")
-            case b"id" if b"\0" not in value:
-                self.last_id = value.decode("utf-8", "replace")
+            case b"id" if _ID.fullmatch(value):
+                self._id = value.decode("utf-8", "replace")
             case b"retry" if value.isdigit() and len(value) < 10:
-                self.retry_seconds = int(value) / 1000
+                self.retry_seconds = min(int(value) / 1000, _LONGEST_RETRY_SECONDS)
         return None
 
     def _dispatch(self) -> Event | None:
+        self.last_id = self._id
         data, name = self._data, self._name
         self._data, self._data_size, self._name = [], 0, "message"
         return Event(name, b"\n".join(data)) if any(data) else None

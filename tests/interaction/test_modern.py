@@ -12,7 +12,7 @@ from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home
 from tests.e2e.scripted import Scripted
 from tests.interaction.peers import StandingClock
 from tests.interaction.requirements import shows
-from tests.interaction.wire import META, VERSION, Json, arrived, exact, line, modern, response, says
+from tests.interaction.wire import META, VERSION, Json, answer_line, arrived, exact, line, modern, response, says
 
 DISCOVERED = f'"result":{{"supportedVersions":["{VERSION}"],"capabilities":{{"tools":{{}}}},"resultType":"complete"}}'
 INBOX = "keyid://inbox/unread"
@@ -117,6 +117,20 @@ def test_marked_arguments_become_headers_though_the_client_never_listed(home: Ho
     assert listed.headers["mcp-method"] == "tools/list"
     assert listed.message["id"].startswith("gw-")
     assert listed.message["params"]["_meta"][f"{META}clientInfo"] == {"name": "by-hand", "version": "9"}
+
+
+INVALID = '{"name":"unlisted","inputSchema":{"properties":{"p":{"type":"number","x-mcp-header":"P"}}}}'
+
+
+@shows("modern.marks")
+def test_a_tool_whose_marks_are_not_allowed_is_not_listed_in_the_revision_that_has_them(home: Home) -> None:
+    listed = f'"result":{{"tools":[{INVALID},{{"name":"one","n":1.00,"x-mcp-header":5}}],"resultType":"complete"}}'
+    with Scripted() as scripted, Gateway(home, scripted.url, policy=ALLOW_ALL) as gateway:
+        gateway.initialize()
+        scripted.script("tools/list", says(listed), says(listed))
+        assert [tool["name"] for tool in gateway.request("tools/list")["result"]["tools"]] == ["unlisted", "one"]
+        gateway.send({"jsonrpc": "2.0", "id": "m", "method": "tools/list", "params": modern()})
+        assert b'"tools":[{"name":"one","n":1.00,"x-mcp-header":5}]' in answer_line(gateway, "m")
 
 
 MISMATCH = '"error":{"code":-32020,"message":"header mismatch","data":{"missing":"Mcp-Param-Region"}}'
@@ -244,6 +258,20 @@ def test_both_eras_work_on_one_connection_in_any_order(home: Home, standin: Stan
     assert found == [True, "complete", "complete", "2025-06-18", False, "complete", 64, "complete", True, {}]
     assert versions('"era":"modern"') == {None}
     assert None not in versions('"era":"legacy"')
+
+
+@shows("era.none")
+@pytest.mark.parametrize("meta", [{}, {"_meta": {f"{META}clientCapabilities": {}}}], ids=["bare", "no revision"])
+def test_a_request_of_no_era_is_refused_as_malformed_and_decides_nothing(
+    home: Home, standin: Standin, meta: Json
+) -> None:
+    with Gateway(home, standin.url, policy=ALLOW_ALL) as gateway:
+        assert gateway.request("tools/list", {**meta})["error"]["code"] == -32602
+        assert "code" in gateway.call("get_identity", {}, **meta)
+        assert gateway.call("get_identity", {}, **modern())["resultType"] == "complete"
+        assert gateway.request("tools/list", {**meta})["error"]["code"] == -32602
+        assert gateway.initialize()["result"]["protocolVersion"] == "2025-06-18"
+        assert "result" in gateway.request("tools/list", {**meta})
 
 
 @shows("era.legacy-upstream")

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.standin import Standin
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home
-from tests.e2e.scripted import Asked, Line, Scripted, events
+from tests.e2e.scripted import Asked, Line, Scripted, events, http, stream
 from tests.interaction.requirements import shows
 from tests.interaction.wire import Json, answer_line, arrived, exact, line, response, says
 
@@ -199,6 +199,26 @@ def test_what_nobody_knows_passes_both_ways(home: Home) -> None:
         assert scripted.wait_for("notifications/x/y").body == notice.encode()
         assert scripted.wait_for("response").body == reply.encode()
         assert exact(scripted.wait_for("x/do").body) == exact(request)
+
+
+@shows("wire.resumed")
+def test_an_answer_that_the_server_lets_the_client_ask_for_arrives_and_the_call_ran_once(home: Home) -> None:
+    def rest(asked: Asked, line: Line) -> None:
+        identifier = upstream.calls("one")[0].message["id"]
+        done = response(identifier, '"result":{"content":[],"n":1.00}').encode()
+        stream(note + b"\nid: e2", done + b"\nid: e3")(asked, line)
+
+    note = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1.0}}'
+    with guarding(home, Scripted()) as (gateway, upstream):
+        upstream.wait_for("GET")  # the server offers no stream of its own
+        upstream.script("one", stream(b"\nid: e1\nretry: 10"))
+        upstream.script("GET", http(503), rest)
+        gateway.send(call('"÷"', '{"name":"one"}'))
+        assert line(gateway) == note
+        assert line(gateway).decode() == response("÷", '"result":{"content":[],"n":1.00}')
+        _, *resumed = upstream.asked("GET")
+        assert len(upstream.calls("one")) == 1
+    assert [(asked.headers["last-event-id"], asked.session) for asked in resumed] == [("e1", "session-1")] * 2
 
 
 @shows("wire.tasks")

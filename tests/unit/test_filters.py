@@ -54,6 +54,24 @@ def test_a_filtered_list_is_private_and_an_unfiltered_one_is_what_the_upstream_s
     assert hidden == {"tools": [], "cacheScope": "private", "ttlMs": 5}
 
 
+MODERN: Json = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+MARKED = listed(
+    b'"result": {"tools": [{"name": "a"}, {"name": "evil\\u001b[0m", "inputSchema": {"x-mcp-header": "A"}}, null, '
+    b'{"name": "b", "n": 1.0, "inputSchema": {"properties": {"p": {"type": "string", "x-mcp-header": "P"}}}}]}'
+)
+
+
+def test_a_tool_whose_headers_cannot_be_made_is_not_listed_where_headers_are_and_the_log_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for rules in (policy(), NONE):
+        kept = json.loads(filtered(asked("tools/list", _meta=MODERN), MARKED, rules, ()))["result"]["tools"]
+        assert [tool and tool["name"] for tool in kept] == ["a", None, "b"]
+    said = r"the tool 'evil\x1b[0m' is not listed: '`x-mcp-header` stands where no argument is'"
+    assert caplog.messages == [said, said]
+    assert filtered(asked("tools/list"), MARKED, policy(), ()) == MARKED.raw  # before that revision a mark is nothing
+
+
 @pytest.mark.parametrize("item", [b"null", b"7", b'"a"', b"{}", b'{"name": 7}', b'{"name": null}', b'{"title": "b"}'])
 def test_what_has_no_name_is_not_hidden_by_one(item: bytes) -> None:
     message = listed(b'"result": {"tools": [' + item + b"]}")

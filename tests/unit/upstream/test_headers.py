@@ -6,7 +6,7 @@ import json
 import pytest
 
 from gateway.jsonrpc import Json, Message, parse
-from gateway.upstream.headers import encode, header_arguments, is_modern, modern_headers
+from gateway.upstream.headers import encode, header_arguments, is_modern, mark_fault, modern_headers
 
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
 BASE = {"MCP-Protocol-Version": "2026-07-28"}
@@ -111,6 +111,83 @@ def test_a_marked_argument_that_is_absent_has_no_header(arguments: dict[str, obj
     assert isinstance(SCHEMA, dict)
     headers = modern_headers(message("tools/call", name="t", arguments=arguments), SCHEMA)
     assert not [name for name in headers if name.startswith("Mcp-Param")]
+
+
+def marked(**properties: Json) -> Json:
+    return {"type": "object", "properties": properties}
+
+
+def mark(name: Json, kind: Json = "string", **more: Json) -> Json:
+    return {"type": kind, "x-mcp-header": name, **more}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        None,
+        True,
+        {},
+        {"properties": 5},
+        marked(a=True, b=mark("A"), c=mark("b!#$%&'*+.^_`|~-9", "integer"), d=mark("C", "boolean")),
+        marked(outer=marked(inner=marked(a=mark("A"))), items=mark("Items"), allOf=mark("All"), b={"type": "number"}),
+        {"properties": {"x-mcp-header": {"type": "string"}}},
+        {
+            "default": {"x-mcp-header": ""},
+            "properties": {"a": {"enum": [{"x-mcp-header": ""}], "examples": [mark("")]}},
+        },
+    ],
+)
+def test_what_is_marked_as_it_may_be_has_no_fault(schema: Json) -> None:
+    assert mark_fault(schema) is None
+
+
+NO_NAME = "`x-mcp-header` of `a` is not the name of a header"
+NO_TYPE = "`x-mcp-header` of `a` stands on what is not a string, integer or boolean"
+NO_PLACE = "`x-mcp-header` stands where no argument is"
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "a b", "a:b", "é", "a\r\nX: 1", "a\n", "\x00", "a/b", 5, None, True, ["A"], {}]
+)
+def test_a_mark_that_is_not_the_name_of_a_header_is_a_fault(name: Json) -> None:
+    assert mark_fault(marked(a=mark(name))) == NO_NAME
+
+
+@pytest.mark.parametrize("kind", ["number", "object", "array", "null", "String", None, ["string", "null"], {}])
+def test_a_mark_on_what_is_no_plain_value_is_a_fault(kind: Json) -> None:
+    assert mark_fault(marked(a=mark("A", kind))) == NO_TYPE
+    assert mark_fault(marked(a={"$ref": "#/$defs/a", "x-mcp-header": "A"})) == NO_TYPE
+
+
+@pytest.mark.parametrize("other", ["Region", "region", "REGION"])
+def test_a_mark_that_is_used_twice_is_a_fault(other: str) -> None:
+    fault = mark_fault(marked(b=mark("Region"), a=marked(c=mark(other))))
+    assert fault in ("`x-mcp-header` of `b` is used twice", "`x-mcp-header` of `a.c` is used twice")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        mark("A"),
+        *({keyword: mark("A")} for keyword in ("items", "not", "if", "then", "else", "additionalProperties")),
+        *({keyword: [True, mark("A")]} for keyword in ("allOf", "anyOf", "oneOf", "prefixItems", "items")),
+        *({keyword: {"n": mark("A")}} for keyword in ("$defs", "definitions", "patternProperties", "dependentSchemas")),
+        marked(a={"type": "array", "items": marked(b=mark("B"))}),
+        {"allOf": [marked(a=mark("A"))]},
+    ],
+    ids=str,
+)
+def test_a_mark_that_stands_where_no_argument_is_is_a_fault(schema: Json) -> None:
+    assert mark_fault(schema) == NO_PLACE
+
+
+def test_a_deep_schema_is_read_to_its_ground() -> None:
+    schema: Json = mark("A", "number")
+    for _ in range(5000):
+        schema = {"properties": {"a": schema}}
+    fault = mark_fault(schema)
+    assert fault is not None
+    assert fault.endswith("integer or boolean")
 
 
 @pytest.mark.parametrize("schema", [True, None, [], {"properties": []}, {"properties": {"a": 1}}, {}])

@@ -1,16 +1,19 @@
 """One POST and its answer: the answer, what came before it, and what is certain where there is none."""
 
 import asyncio
+import json
+import threading
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
 from gateway.jsonrpc import Message
-from gateway.upstream import Answer
+from gateway.upstream import Answer, streams
 from gateway.upstream.http import HttpClient, HttpLimits, Outgoing
+from gateway.upstream.sse import EventStream
 from gateway.upstream.wire import Broken, NotSent
 from tests.e2e import scripted
-from tests.e2e.scripted import Json, Reply, Scripted, events, http, message, result, stream
+from tests.e2e.scripted import Json, Reply, Scripted, after, events, hang_up, http, message, raw, result, stream
 from tests.unit.upstream.conftest import Make
 
 SESSION = {"Mcp-Session-Id": "s"}
@@ -37,10 +40,16 @@ class Post:
         self.arrived = asyncio.Event()
 
     async def __call__(
-        self, method: str = "x", identifier: Json = 1, headers: Mapping[str, str] | None = None, bound: float = 10.0
+        self,
+        method: str = "x",
+        identifier: Json = 1,
+        headers: Mapping[str, str] | None = None,
+        bound: float = 10.0,
+        *,
+        resumable: bool = False,
     ) -> Answer:
         sent = self._make(method, identifier)
-        outgoing = Outgoing(sent.raw, sent.id, headers or {}, bound, "--some-timeout")
+        outgoing = Outgoing(sent.raw, sent.id, headers or {}, bound, "--some-timeout", resumable)
         return await self._client.post(outgoing, self._deliver)
 
     async def _deliver(self, message: Message) -> None:
@@ -185,12 +194,109 @@ async def test_cancelling_closes_the_stream(upstream: Scripted, post: Post) -> N
     assert task.cancelled()
 
 
+# --- a stream that ended before the answer ----------------------------------------------------------------------------
+
+
+DONE = b'{"jsonrpc":"2.0","id":1,"result":{"n":1}}'
+BEGUN = stream(b"\nid: e1\nretry: 1")
+TOLD = json.dumps(NOTE).encode()
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_WAIT_SECONDS", (0.001, 0.002))
+
+
+@pytest.mark.usefixtures("soon")
+async def test_the_rest_of_an_answer_is_asked_for_where_it_was_cut_and_nothing_is_sent_again(
+    upstream: Scripted, post: Post
+) -> None:
+    cut_in_an_event = b"id: \xc3\xa92\ndata: " + TOLD + b'\n\nid: e3\ndata: {"jsonrpc":"2.0","id":1,'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9000\r\n\r\n"
+    upstream.script("x", BEGUN)
+    upstream.script("GET", raw(head + cut_in_an_event), hang_up, http(503), stream(), stream(DONE))
+    answer = await post(headers=SESSION, resumable=True)
+    assert (answer.fate, answer.status, answer.result, answer.lost) == ("answered", 200, {"n": 1}, False)
+    assert [delivered.body for delivered in post.delivered] == [NOTE]
+    assert len(upstream.asked("x")) == 1
+    resumed = upstream.asked("GET")
+    assert [asked.headers["last-event-id"] for asked in resumed] == ["e1", *["\xc3\xa92"] * 4]
+    assert {(asked.session, asked.headers["x-team"]) for asked in resumed} == {("s", "blue")}
+
+
+async def test_what_the_server_says_to_wait_is_waited(upstream: Scripted, post: Post) -> None:
+    now = asyncio.get_running_loop().time
+    upstream.script("x", stream(b"\nid: e1\nretry: 300"))
+    upstream.script("GET", stream(DONE))
+    begun = now()
+    assert (await post(resumable=True)).fate == "answered"
+    assert now() - begun >= 0.3
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize(
+    "reply",
+    [http(405), http(404), http(400), http(200, b"<html>", "text/html"), result({})],
+    ids=["405", "404", "400", "a page", "an answer"],
+)
+async def test_where_no_stream_can_be_taken_up_the_answer_is_unknown_as_before(
+    upstream: Scripted, post: Post, reply: Reply
+) -> None:
+    upstream.script("x", BEGUN)
+    upstream.script("GET", reply)
+    answer = await post(headers=SESSION, resumable=True)
+    expected = ("unknown", 200, "the upstream ended the stream before its answer", False)
+    assert (answer.fate, answer.status, answer.failure, answer.lost) == expected
+    assert (len(upstream.asked("x")), len(upstream.asked("GET"))) == (1, 1)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_what_brings_nothing_new_is_not_asked_for_ever(upstream: Scripted, post: Post) -> None:
+    nothing = [http(503), hang_up, stream(), stream({"jsonrpc": "2.0", "id": 2, "result": {}})]
+    upstream.script("x", BEGUN)
+    upstream.script("GET", *nothing, stream(b"\nid: e2"), *nothing * 10)
+    assert (await post(resumable=True)).fate == "unknown"
+    assert len(upstream.asked("GET")) == len(nothing) + 1 + 10
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_server_that_is_gone_meanwhile_does_not_make_the_request_one_that_was_not_sent(
+    upstream: Scripted, post: Post
+) -> None:
+    gone = threading.Event()
+    upstream.script("x", BEGUN)
+    upstream.script("GET", after(gone, hang_up), *[http(503)] * 9)
+    task = asyncio.create_task(post(resumable=True))
+    await asyncio.to_thread(upstream.wait_for, "GET")
+    gone.set()
+    await asyncio.to_thread(upstream.stop)
+    assert (await task).fate == "unknown"
+
+
+@pytest.mark.parametrize("reply", [events(NOTE), stream(b"\nid:")], ids=["no id", "an empty id"])
+async def test_a_stream_without_ids_is_not_taken_up(upstream: Scripted, post: Post, reply: Reply) -> None:
+    upstream.script("x", reply)
+    assert (await post(resumable=True)).failure == "the upstream ended the stream before its answer"
+    upstream.script("x", BEGUN)
+    assert (await post()).failure == "the upstream ended the stream before its answer"
+    assert upstream.asked("GET") == []
+
+
+async def test_the_bound_in_time_holds_for_all_streams_of_an_answer(upstream: Scripted, post: Post) -> None:
+    upstream.script("x", stream(b"\nid: e1\nretry: 60000"), BEGUN)
+    upstream.script("GET", stream(NOTE, then=scripted.silence))
+    for bound in (0.05, 1.0):
+        answer = await post(bound=bound, resumable=True)
+        assert answer.failure == f"the upstream did not answer within {bound:g} s (--some-timeout)"
+    assert [delivered.body for delivered in post.delivered] == [NOTE]
+
+
 # --- streams and ends -------------------------------------------------------------------------------------------------
 
 
 async def test_the_stream_of_the_server_gives_its_messages(upstream: Scripted, client: HttpClient) -> None:
     upstream.script("GET", stream(NOTE, ASK))
-    async with client.listen(SESSION) as (status, messages):
+    async with client.listen(SESSION, EventStream(1000)) as (status, messages):
         assert status == 200
         assert [message.body async for message in messages] == [NOTE, ASK]
     (asked,) = upstream.asked("GET")
@@ -206,7 +312,7 @@ async def test_what_is_no_stream_says_its_status(
     upstream: Scripted, client: HttpClient, reply: Reply, status: int
 ) -> None:
     upstream.script("GET", reply)
-    async with client.listen({}) as (found, _):
+    async with client.listen({}, EventStream(1000)) as (found, _):
         assert found == status
 
 
@@ -220,3 +326,9 @@ async def test_a_session_is_ended_by_a_delete(upstream: Scripted, client: HttpCl
     await asyncio.to_thread(upstream.stop)
     with pytest.raises(NotSent):
         await client.delete(SESSION)
+
+
+async def test_an_event_of_another_name_is_none_of_json_rpc(upstream: Scripted, post: Post) -> None:
+    answer = b'event: ping\ndata: {"time":1}\n\nevent: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n'
+    upstream.script("ping", http(200, answer, headers={"Content-Type": "text/event-stream"}))
+    assert (await post("ping")).result == {}

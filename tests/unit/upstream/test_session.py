@@ -127,6 +127,46 @@ async def test_a_stream_that_breaks_is_opened_again_and_what_was_missed_is_told(
     assert peer.gaps == 1
 
 
+async def test_a_stream_that_breaks_goes_on_where_it_broke_and_from_now_on_where_that_is_refused(
+    upstream: Scripted, peer: Peer
+) -> None:
+    page = http(404, b"<html>\n\n</html>", "text/html")  # with a blank line, which ends an event
+    upstream.script("GET", stream(b"\nid: g1"), stream(b"\nid: g2\nretry: 1"), page, stream(then=scripted.silence))
+    await peer.open()
+    await asyncio.to_thread(upstream.wait_for, "GET", 4)
+    asked = [asked.headers.get("last-event-id") for asked in upstream.asked("GET")]
+    assert asked == [None, "g1", "g2", None]
+
+
+async def test_a_call_goes_on_where_its_stream_broke_and_a_404_to_that_does_not_send_it_again(
+    upstream: Scripted, peer: Peer
+) -> None:
+    cut, done = stream(b"\nid: e1"), stream(b'{"jsonrpc":"2.0","id":1,"result":{"n":1}}')
+    await peer.ask("initialize", **OPENING)  # without the server's own stream, so that every GET is the call's
+    upstream.script("one", cut, cut)
+    upstream.script("GET", done, http(404))
+    assert (await peer.ask("tools/call", name="one")).result == {"n": 1}
+    answer = await peer.ask("tools/call", name="one")
+    assert (answer.fate, answer.status, answer.result) == ("unknown", 200, None)
+    assert [asked.session for asked in upstream.asked("GET")] == ["session-1"] * 2
+    assert len(upstream.calls("one")) == 2
+    assert len(upstream.asked("initialize")) == 1
+
+
+async def test_only_what_is_asked_within_a_session_goes_on_where_its_stream_broke(
+    upstream: Scripted, peer: Peer
+) -> None:
+    cut = stream(b"\nid: e1")
+    upstream.script("initialize", cut)
+    assert (await peer.ask("initialize", **OPENING)).fate == "unknown"
+    await peer.ask("initialize", **OPENING)
+    upstream.script("one", cut)
+    assert (await peer.ask("tools/call", name="one", _meta=META)).fate == "unknown"
+    upstream.script("notifications/x", cut)
+    assert (await peer.tell("notifications/x")).fate == "answered"
+    assert upstream.asked("GET") == []
+
+
 async def test_a_lost_session_is_opened_again_with_what_the_client_said_and_asked_for(
     upstream: Scripted, peer: Peer
 ) -> None:
@@ -220,6 +260,25 @@ async def test_a_modern_request_carries_its_own_headers_and_no_session(upstream:
         "tools/call",
         "one",
     )
+
+
+@pytest.mark.parametrize("meta", [{}, {"_meta": {}}, {"_meta": {"io.modelcontextprotocol/protocolVersion": 5}}])
+async def test_what_names_no_revision_where_no_session_is_open_is_sent_as_one_of_the_stateless_revision(
+    upstream: Scripted, peer: Peer, meta: Json
+) -> None:
+    await peer.ask("tools/call", name="one", **meta)
+    await peer.open()
+    await peer.ask("tools/call", name="one", **meta)
+    outside, within = (asked.headers for asked in upstream.asked("tools/call"))
+    stateless = ("2026-07-28", "tools/call", "one")
+    names = ("mcp-protocol-version", "mcp-method", "mcp-name")
+    assert tuple(outside.get(name) for name in names) == stateless
+    assert tuple(within.get(name) for name in names) == ("2025-06-18", None, None)
+
+
+async def test_a_ping_needs_no_session(upstream: Scripted, peer: Peer) -> None:
+    assert (await peer.ask("ping")).result == {}
+    assert not [name for name in upstream.asked("ping")[0].headers if name.startswith("mcp-")]
 
 
 async def test_a_modern_404_is_an_answer(upstream: Scripted, peer: Peer) -> None:

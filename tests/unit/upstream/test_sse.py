@@ -54,8 +54,26 @@ def test_the_last_id_and_the_retry_time_are_kept() -> None:
     stream = EventStream(100)
     stream.feed(b"id: 1\nretry: 1500\n\nid: 2\0\nretry: soon\nretry: -1\nretry: 12345678901\n\n")
     assert (stream.last_id, stream.retry_seconds) == ("1", 1.5)
-    stream.feed(b"id\n")
+    stream.feed(b"id\n\n")
     assert stream.last_id == ""
+
+
+def test_the_id_of_an_event_counts_once_the_event_is_whole_and_outlives_the_connection() -> None:
+    stream = EventStream(100)
+    assert stream.feed(b"id: 1\ndata: a\n\nid: 2\nretry: 20\nevent: x\ndata: lost") == [Event("message", b"a")]
+    stream.begin()
+    assert stream.feed(b"\n\xef\xbb\xbfdata: b\n\n") == []  # what was incomplete belongs to no other connection
+    assert stream.feed(b"data: c\n\n") == [Event("message", b"c")]
+    assert (stream.last_id, stream.retry_seconds) == ("1", 0.02)
+    stream.forget()
+    assert (stream.feed(b"data: d\n\n"), stream.last_id) == ([Event("message", b"d")], "")
+
+
+@pytest.mark.parametrize("value", [b"a\0", b"\x01", b"a\x7f", b"\x1b[0m"])
+def test_an_id_that_no_header_can_carry_is_none(value: bytes) -> None:
+    stream = EventStream(100)
+    stream.feed(b"id: good\n\nid: " + value + b"\n\n")
+    assert stream.last_id == "good"
 
 
 @pytest.mark.parametrize("line", [b"data: " + b"x" * 50, b"data: " + b"x" * 50 + b"\n"])
