@@ -31,6 +31,8 @@ from gateway.upstream.wire import Broken, NotSent
 _LOG = logging.getLogger(__name__)
 _RETRY_SECONDS = (0.1, 30.0)
 _LIVED_SECONDS = 5.0
+_LONGEST_RETRY_SECONDS = 300.0
+"""What a server may ask for between two streams of its own: to be slowed down, not to be silenced for days."""
 _GOODBYE_SECONDS = 0.4
 _SESSIONLESS = frozenset({"initialize", "ping"})
 _UNTIMED = frozenset({"subscriptions/listen"})
@@ -258,7 +260,7 @@ class Upstream:
             self._missed()
             if clock() - opened > _LIVED_SECONDS:  # it was a stream, not a door that closes at once
                 wait = _RETRY_SECONDS[0]
-            await asyncio.sleep(max(wait, events.retry_seconds))
+            await asyncio.sleep(max(wait, min(events.retry_seconds, _LONGEST_RETRY_SECONDS)))
             wait = min(2 * wait, _RETRY_SECONDS[1])
 
     async def _heard(self, messages: Messages) -> None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from gateway.errors import UpstreamError
 
-_LONGEST_RETRY_SECONDS = 30.0
-"""A server may slow a client down, but not silence it for days."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 _FRAMING_BYTES = 64
@@ -98,7 +96,7 @@ class EventStream:
             case b"id" if _ID.fullmatch(value):
                 self._id = value.decode("utf-8", "replace")
             case b"retry" if value.isdigit() and len(value) < 10:
-                self.retry_seconds = min(int(value) / 1000, _LONGEST_RETRY_SECONDS)
+                self.retry_seconds = int(value) / 1000
         return None
 
     def _dispatch(self) -> Event | None:

@@ -155,6 +155,8 @@ def test_b27_a_question_of_the_upstream_is_asked_and_answered_once(duel: Duel, i
     for _ in range(3):
         duel.gateway.send(reply)
     duel.survives()
+    if duel.era == HANDSHAKE:
+        duel.upstream.wait_for("response")
     answered = [asked.message for asked in duel.upstream.asked("response")]
     assert answered == ([reply] if duel.era == HANDSHAKE else [])
 
