@@ -88,6 +88,20 @@ def test_json(run: Run, where: str, home: Home) -> None:
     assert tools["standin_destructive_1"]["category"] is None
 
 
+def test_a_name_that_no_tool_has_is_told(run: Run, where: str, home: Home) -> None:
+    assert where
+    home.write_policy('{"version": "1", "default": "allow", "hide": ["delete_fil", "*"], "tools": {"zzz": {}}}')
+    ran = run("tools")
+    said = (
+        "warning: the policy names 2 tools that this server does not announce\n"
+        "  delete_fil: did you mean `delete_file`?\n"
+        "  zzz\n"
+        "hint: what is written for a name that no tool has restricts nothing\n"
+    )
+    assert (ran.code, ran.err) == (0, said)
+    assert json.loads(run("tools", "--json").out)["not_announced"] == ["delete_fil", "zzz"]
+
+
 @pytest.mark.parametrize(
     ("annotations", "said"),
     [

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import click
 
@@ -11,11 +12,11 @@ from gateway.cli.effects import EFFECTS, STYLES, Standing, standing
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import InForce, policy_in_force
 from gateway.cli.screen import Row as Cells
-from gateway.cli.screen import document, say, table
+from gateway.cli.screen import document, note, say, table
 from gateway.cli.words import amount, counted, rate, shown, tally
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools
-from gateway.policy import Limit
+from gateway.policy import Limit, Policy
 from gateway.settings import Settings
 
 HELP = """List the server's tools and what the policy makes of each.
@@ -34,7 +35,8 @@ Effects:
 \b
 --json: {"server", "policy": {"name", "revision"}, "tools": [{"name",
   "category", "claims", "effect", "rule", "limits": [{"max", "window",
-  "scope"}]}], "all_tools": {"limits": [...]}}"""
+  "scope"}]}], "all_tools": {"limits": [...]}, "not_announced": [names]}"""
+_SHOWN_MISSING = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,33 @@ def command(settings: Settings, *, effect: str | None, as_json: bool) -> int:
     from gateway.cli.live_list import fetch
 
     in_force = policy_in_force(settings)
-    rows = _rows(fetch(settings), in_force)
+    catalogue = fetch(settings)
+    rows = _rows(catalogue, in_force)
+    missing = not_announced(in_force.policy, catalogue)
+    _warn(missing, catalogue)
     wanted = [row for row in rows if effect in (None, row.standing.effect)]
     if as_json:
-        document(_document(settings, in_force, wanted))
+        document({**_document(settings, in_force, wanted), "not_announced": missing})
     else:
         _show(settings, in_force, rows, wanted)
     return 0
+
+
+def not_announced(policy: Policy, catalogue: Catalogue) -> list[str]:
+    """The names that a policy speaks of and that the server does not have: perhaps misspelt, and then not in force."""
+    return sorted(name for name in {*policy.entries, *policy.hide} if name not in catalogue and name != "*")
+
+
+def _warn(missing: Sequence[str], catalogue: Catalogue) -> None:
+    if not missing:
+        return
+    note(f"warning: the policy names {counted(len(missing), 'tool')} that this server does not announce")
+    for name in missing[:_SHOWN_MISSING]:
+        close = get_close_matches(name, catalogue.names(), n=1)
+        note(f"  {shown(name, 64)}" + (f": did you mean `{shown(close[0])}`?" if close else ""))
+    if len(missing) > _SHOWN_MISSING:
+        note(f"  and {len(missing) - _SHOWN_MISSING} more: see `not_announced` in --json")
+    note("hint: what is written for a name that no tool has restricts nothing")
 
 
 def _rows(catalogue: Catalogue, in_force: InForce) -> list[Row]:
