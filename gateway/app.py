@@ -37,6 +37,9 @@ from gateway.upstream.session import Upstream
 _LOG = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS: Final = 0.7
+_END_SECONDS: Final = 1.6
+"""How long the whole end may take. What is left of it belongs to a client that has not read its answers yet."""
+_LAST_WRITE_SECONDS: Final = 0.1
 _REOPEN_SECONDS: Final = 1.0
 _WARM_UP_SECONDS: Final = 1.0
 
@@ -173,6 +176,8 @@ class Gateway:
         await self._policies.watch()
 
     async def _finish(self, patience: float, stopped: asyncio.Event) -> None:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + _END_SECONDS
         self._stdio.stop()  # what comes now would be relayed without a session, and never be settled
         finishing = asyncio.create_task(self._relay.finish(patience))
         hurried = asyncio.create_task(stopped.wait())
@@ -184,7 +189,7 @@ class Gateway:
         await self._upstream.close()
         if self._state.state is not None:
             await self._forget_session(self._state.state)
-        await self._stdio.close(0.1)
+        await self._stdio.close(max(_LAST_WRITE_SECONDS, deadline - clock()))
 
     async def _forget_session(self, state: State) -> None:
         try:

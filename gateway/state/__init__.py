@@ -82,7 +82,7 @@ class State:
 
         try:
             return cls(opened, clock, await opened.atomically(prepare))
-        except BaseException:
+        except BaseException:  # a cancellation too: what was opened is let go of, and whatever it was goes on
             opened.close()
             raise
 

@@ -60,7 +60,7 @@ class Database:
         database = cls(path, connect(path), clock, pause, between)
         try:
             await database._when_free(database._prepare, PATIENCE_SECONDS)
-        except BaseException:
+        except BaseException:  # a cancellation too: what was opened is let go of, and whatever it was goes on
             database.connection.close()
             raise
         return database

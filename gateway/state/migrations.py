@@ -141,7 +141,7 @@ def migrate(connection: sqlite3.Connection) -> None:
             step(connection)
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # whatever it was: half a migration must not stay, and it goes on
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

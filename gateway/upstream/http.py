@@ -110,7 +110,7 @@ class HttpClient:
         """Read the answer. Closing the stream cancels the request in the stateless era, so only a cancel closes it."""
         try:
             answer = await self._read(response, outgoing, deliver)
-        except BaseException:
+        except BaseException:  # a cancellation too: what was opened is let go of, and whatever it was goes on
             response.close()
             raise
         if not response.finish():

@@ -124,7 +124,7 @@ class Wire:
         connection = self._reused() or await self._connect()
         try:
             status, fields = await connection.exchange(head + body)
-        except BaseException:
+        except BaseException:  # a cancellation too: what was opened is let go of, and whatever it was goes on
             connection.abort()
             raise
         return Response(self, connection, status, fields)

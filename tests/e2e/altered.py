@@ -19,6 +19,11 @@ def patient() -> None:
     vars(app)["_PATIENCE_SECONDS"] = 20.0
 
 
+def lasting() -> None:
+    """The end may take long, so that a test can see what it waits for."""
+    vars(app)["_END_SECONDS"] = 20.0
+
+
 def hasty() -> None:
     """A state file that another process holds is given up at once."""
     vars(database)["PATIENCE_SECONDS"] = 0.05
@@ -45,6 +50,7 @@ def noisy() -> None:
 
 ALTERATIONS: Final[Mapping[str, Callable[[], None]]] = {
     "patient": patient,
+    "lasting": lasting,
     "hasty": hasty,
     "watchful": watchful,
     "noisy": noisy,

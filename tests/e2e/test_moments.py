@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, decision
-from tests.e2e.scripted import Scripted, after, http, result
+from tests.e2e.scripted import Asked, Line, Scripted, after, http, result, said
 
+ROOT = Path(__file__).parents[2]
 TOOLS = {"tools": [{"name": "one", "inputSchema": {"type": "object"}}]}
 DENY = {"version": "1", "default": "deny"}
 TWICE = {
@@ -113,3 +115,53 @@ def test_a_pipe_as_a_policy_is_refused_and_not_waited_for(home: Home) -> None:
         gateway.initialize()
         refused = gateway.call("one", {})
         assert "is no regular file" in refused["content"][0]["text"]
+
+
+def test_an_answer_that_is_read_late_is_whole(home: Home) -> None:
+    """More than a pipe holds, for a client that ends its input first and reads afterwards."""
+    text = "x" * 1_000_000
+    ended = threading.Event()
+
+    def goodbye(asked: Asked, line: Line) -> None:
+        ended.set()
+        http(200)(asked, line)
+
+    policy = str(home.policy(ALLOW_ALL))
+    with Scripted() as upstream:
+        upstream.script("DELETE", goodbye)
+        upstream.script("one", result(said(text)))
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "gateway",
+                "run",
+                "--upstream",
+                upstream.url,
+                "--policy",
+                str(home.policy(ALLOW_ALL)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=home.variables(),
+            cwd=ROOT,
+        )
+        opening = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "late", "version": "1"}}
+        messages = [
+            {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": opening},
+            {"jsonrpc": "2.0", "method": "notifications/initialized"},
+            {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "one", "arguments": {}}},
+        ]
+        lines = b"".join(json.dumps(message).encode() + b"\n" for message in messages)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(lines)
+        process.stdin.close()
+        assert ended.wait(PATIENCE)  # everything but the reading is over
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)  # it waits for its reader
+        answers = {answer["id"]: answer for answer in map(json.loads, process.stdout.read().splitlines())}
+        assert answers[2]["result"] == said(text)
+        assert process.wait(PATIENCE) == 0
+        process.stdout.close()
