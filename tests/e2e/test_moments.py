@@ -47,8 +47,7 @@ def test_a_call_that_waited_is_charged_when_it_goes(home: Home) -> None:
         upstream.wait_for("tools/list")
         home.move_clock(90)  # the minute in which they came is over
         listed.set()
-        for identifier in waiting:
-            assert "_meta" not in gateway.answer(identifier)["result"]
+        assert not any("_meta" in answer["result"] for answer in gateway.answers(waiting))
         assert decision(gateway.call("one", {}))["reason"] == "limit"
 
 
@@ -61,9 +60,8 @@ def test_all_who_wait_for_a_list_that_fails_are_told_at_once(home: Home) -> None
         upstream.wait_for("tools/list")
         gateway.request("ping")  # all five have been taken
         listed.set()
-        for identifier in waiting:
-            error = gateway.answer(identifier)["error"]
-            assert (error["code"], error["data"]) == (-32603, {"status": 503})
+        for answer in gateway.answers(waiting):
+            assert (answer["error"]["code"], answer["error"]["data"]) == (-32603, {"status": 503})
         assert len(upstream.asked("tools/list")) == 1
         assert upstream.calls("one") == []
     assert {(record.rule, record.upstream_status) for record in home.records()} == {("(upstream)", 503)}
