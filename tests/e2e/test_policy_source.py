@@ -92,10 +92,10 @@ def test_with_nothing_configured_the_built_in_pack_is_in_force_and_the_log_says_
             "get_identity",
             "unheard_of",
         ]
-        assert BUILT_IN in gateway.errors
+        gateway.wait_for_error(BUILT_IN)
         write(home.config / "policy.json", ALLOW_ALL)
         await_allowed(gateway, "unheard_of")
-        assert f"policy in force: {home.config / 'policy.json'}" in gateway.errors
+        gateway.wait_for_error(f"policy in force: {home.config / 'policy.json'}")
 
 
 def test_the_policy_in_the_config_folder_is_in_force(home: Home, upstream: Scripted) -> None:
@@ -104,7 +104,7 @@ def test_the_policy_in_the_config_folder_is_in_force(home: Home, upstream: Scrip
         gateway.initialize()
         assert refusal(gateway, "(hidden)")
         assert gateway.call("unheard_of", {}) == said("unheard_of ran")
-        assert f"policy in force: {home.config / 'policy.json'}" in gateway.errors
+        gateway.wait_for_error(f"policy in force: {home.config / 'policy.json'}")
         assert BUILT_IN not in gateway.errors
 
 
