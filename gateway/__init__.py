@@ -5,6 +5,7 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     __main__     the process: `run` without importing what only people need, everything else by `cli`
     cli          one module a command
     app          composition root: the only module that names implementations
+    authoring    what helps a person write a policy: a tool a module
     settings     flag > environment > settings file > default      | standin  the embedded KeyID stand-in
     relay        the pump: which message is judged, which passes; ids, cancel, eras
     interceptor  one judged request: decide, reserve, record, relay, settle, record
