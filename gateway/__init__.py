@@ -10,6 +10,7 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     relay        the pump: which message is judged, which passes; ids, cancel, eras
     interceptor  one judged request: decide, reserve, record, relay, settle, record
     filters      what a client gets to see of the upstream's lists
+    announced    what follows from a list of tools: it is kept, misspelt names are said
     policies     which policy is in force, and its replacement       | mirror   keeps the catalogue true
     replies      what the agent receives                             | notices  what the gateway says of its own accord
     stdio        the client's side  | upstream  the server's side    | state    counters, audit log

@@ -17,6 +17,7 @@ import signal
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.announced import Announced
 from gateway.catalogue import Catalogue
 from gateway.clock import Clock
 from gateway.errors import StateError
@@ -126,7 +127,8 @@ class Gateway:
                 settings.connect_timeout, settings.request_timeout, settings.call_timeout, settings.max_message_bytes
             ),
         )
-        mirrored = Catalogue()
+        self._mirrored = mirrored = Catalogue(self._listed)
+        self._announced = Announced(settings.state, settings.server, self._state.get)
         self._upstream = Upstream(http, self._deliver, self._renewed, mirrored.changed)
         mirror = Mirror(mirrored, self._upstream, clock)
         self._policies = Policies(
@@ -170,6 +172,7 @@ class Gateway:
             _LOG.debug("no answer yet: loading the policy meanwhile")
         try:
             await self._around.prepare()
+            self._announced.judged(self._mirrored, self._policy)
             await self._state.get()
         except StateError as error:
             _LOG.error("the state is not available, every call is refused: %s", error)
@@ -208,6 +211,15 @@ class Gateway:
 
     def _changed(self, old: Policy | NoPolicy, new: Policy | NoPolicy) -> None:
         self._relay.policy_changed(old, new)
+        self._announced.judged(self._mirrored, self._policy)
+
+    @property
+    def _policy(self) -> Policy | None:
+        policy = self._policies.in_force
+        return None if isinstance(policy, NoPolicy) else policy
+
+    def _listed(self) -> None:
+        self._announced.listed(self._mirrored, self._policy)
 
     def _rejected(self, report: str) -> None:
         self._relay.policy_rejected(report)

@@ -5,8 +5,9 @@ and reached its last page replaces the whole list; until then its pages only add
 forgotten because a client stopped in the middle. Nothing here is trusted: a definition says what the upstream claims.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from gateway.jsonrpc import Json
 
@@ -27,10 +28,11 @@ class Catalogue:
     """The mirrored tools by name. `complete` says whether a whole list was ever seen.
 
     `changes` counts the announcements that the list has changed. A list that was asked for before one may be older
-    than it, so that only one asked for afterwards ends being `stale`.
+    than it, so that only one asked for afterwards ends being `stale`. `whole` is called whenever a whole list is there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Callable[[], None] = lambda: None) -> None:
+        self._whole = whole
         self.complete = False
         self.changes = 0
         self._as_of = 0
@@ -55,6 +57,10 @@ class Catalogue:
     def names(self) -> Sequence[str]:
         """The names, in the upstream's order."""
         return tuple(self._tools)
+
+    def definitions(self) -> Mapping[str, Definition]:
+        """What the upstream announced, by name."""
+        return MappingProxyType(self._tools)
 
     def definition(self, name: str) -> Definition | None:
         """What the upstream announced of one tool."""
@@ -92,6 +98,7 @@ class Catalogue:
             self._tools.update(found)
         else:
             self._tools, self.complete, self._as_of = walk.tools, True, walk.as_of
+            self._whole()
 
     def _continued(self, cursor: str, found: dict[str, Definition]) -> _Walk | None:
         walk = self._walks.pop(cursor, None)

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import click
 
+from gateway.announced import meant, not_announced
 from gateway.catalogue import Catalogue
 from gateway.cli.effects import EFFECTS, STYLES, Standing, standing
 from gateway.cli.flags import json_flag, with_settings
@@ -16,8 +16,9 @@ from gateway.cli.screen import document, note, say, table
 from gateway.cli.words import amount, counted, rate, shown, tally
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools
-from gateway.policy import Limit, Policy
+from gateway.policy import Limit
 from gateway.settings import Settings
+from gateway.state import lists
 
 HELP = """List the server's tools and what the policy makes of each.
 
@@ -60,7 +61,8 @@ def command(settings: Settings, *, effect: str | None, as_json: bool) -> int:
     in_force = policy_in_force(settings)
     catalogue = fetch(settings)
     rows = _rows(catalogue, in_force)
-    missing = not_announced(in_force.policy, catalogue)
+    missing = not_announced(in_force.policy, catalogue.definitions())
+    lists.keep(settings.state, settings.server, catalogue.definitions())
     _warn(missing, catalogue)
     wanted = [row for row in rows if effect in (None, row.standing.effect)]
     if as_json:
@@ -70,18 +72,13 @@ def command(settings: Settings, *, effect: str | None, as_json: bool) -> int:
     return 0
 
 
-def not_announced(policy: Policy, catalogue: Catalogue) -> list[str]:
-    """The names that a policy speaks of and that the server does not have: perhaps misspelt, and then not in force."""
-    return sorted(name for name in {*policy.entries, *policy.hide} if name not in catalogue and name != "*")
-
-
 def _warn(missing: Sequence[str], catalogue: Catalogue) -> None:
     if not missing:
         return
     note(f"warning: the policy names {counted(len(missing), 'tool')} that this server does not announce")
     for name in missing[:_SHOWN_MISSING]:
-        close = get_close_matches(name, catalogue.names(), n=1)
-        note(f"  {shown(name, 64)}" + (f": did you mean `{shown(close[0])}`?" if close else ""))
+        close = meant(name, catalogue.names())
+        note(f"  {shown(name, 64)}" + (f": did you mean `{shown(close)}`?" if close else ""))
     if len(missing) > _SHOWN_MISSING:
         note(f"  and {len(missing) - _SHOWN_MISSING} more: see `not_announced` in --json")
     note("hint: what is written for a name that no tool has restricts nothing")

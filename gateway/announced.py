@@ -1,0 +1,89 @@
+"""What follows from a list of tools: it is kept for the commands, and names of the policy that it lacks are said.
+
+A misspelt name under `tools` opens nothing and under `hide` hides nothing, and nobody notices: so the log says it, once
+for each policy and set of names.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from gateway.catalogue import Catalogue
+from gateway.errors import StateError
+from gateway.policy import Policy
+from gateway.policy.problem import quoted
+from gateway.state import lists
+
+_LOG = logging.getLogger(__name__)
+_SAID: Final = 5
+_COMPARED: Final = 5000
+"""Names that a misspelt one is compared with: more would take seconds."""
+
+
+def not_announced(policy: Policy, names: Collection[str]) -> list[str]:
+    """The names that a policy speaks of and that the server does not have: perhaps misspelt, and then not in force."""
+    return sorted(name for name in {*policy.entries, *policy.hide} if name not in names and "*" not in name)
+
+
+def meant(name: str, names: Collection[str]) -> str | None:
+    """The name that was probably meant by another."""
+    if len(names) > _COMPARED or len(name) > 128:
+        return None
+    from difflib import get_close_matches  # here, because this module is on the way to the first answer
+
+    return next(iter(get_close_matches(name, names, n=1)), None)
+
+
+@dataclass(slots=True)
+class Announced:
+    """Follows the lists of one server. `opened` waits for the state file, beside which they are kept."""
+
+    state: Path
+    server: str
+    opened: Callable[[], Awaitable[object]]
+    _said: tuple[str, list[str]] | None = None
+    _busy: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def listed(self, catalogue: Catalogue, policy: Policy | None) -> None:
+        """A whole list is there."""
+        self._start(self._keep(catalogue))
+        self.judged(catalogue, policy)
+
+    def judged(self, catalogue: Catalogue, policy: Policy | None) -> None:
+        """A policy is in force, or another than before; None: there is none yet."""
+        if policy is None or not catalogue.complete:
+            return
+        missing = not_announced(policy, catalogue.definitions())
+        if missing and self._said != (policy.revision, missing):
+            self._said = policy.revision, missing
+            self._start(asyncio.to_thread(_say, missing, catalogue))
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
+
+    async def _keep(self, catalogue: Catalogue) -> None:
+        try:
+            await self.opened()
+        except StateError:  # every call is refused and told so; the next list is kept
+            return
+        tools = dict(catalogue.definitions())
+        kept = await asyncio.to_thread(lists.keep, self.state, self.server, tools)
+        _LOG.debug("the list of tools is %s for `policy check`", "kept" if kept else "not kept")
+
+
+def _say(missing: list[str], catalogue: Catalogue) -> None:
+    _LOG.warning("%s", "; ".join(_words(missing, tuple(catalogue.definitions()))))
+
+
+def _words(missing: list[str], names: Collection[str]) -> Iterator[str]:
+    yield f"the policy names {len(missing)} tool{'s' * (len(missing) != 1)} that this server does not announce"
+    for name in missing[:_SAID]:
+        close = meant(name, names)
+        yield quoted(name) if close is None else f"{quoted(name)} (did you mean {quoted(close)}?)"
+    if len(missing) > _SAID:
+        yield f"and {len(missing) - _SAID} more: see `keyid-gateway tools`"
