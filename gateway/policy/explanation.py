@@ -15,6 +15,7 @@ from gateway.policy.decision import Decision, Facts, ToolCall
 from gateway.policy.judge import decide
 from gateway.policy.paths import select
 from gateway.policy.positions import Places
+from gateway.policy.source import places as places_of
 from gateway.policy.values import ABSENT, Truth
 
 Shown: TypeAlias = Literal["true", "false", "unjudgeable", "absent", "counted"]
@@ -61,7 +62,7 @@ class Explanation:
 def explain(policy: Policy, call: ToolCall, facts: Facts) -> Explanation:
     """Every check of this tool, in the order of the decision."""
     decision = decide(policy, call, facts)
-    places = Places(policy.text)
+    places = places_of(policy.text, policy.name)
     steps = [*_listing(policy, call, facts, places), *_checks(policy, call, facts, places)]
     decided = next((index for index, step in enumerate(steps) if step.refuses), None)
     marked = (_mark(step) if index == decided else step for index, step in enumerate(steps))

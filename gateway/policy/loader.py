@@ -14,14 +14,14 @@ from gateway.policy.compiled import Policy
 from gateway.policy.compiler import compile_document
 from gateway.policy.diagnosis import diagnose
 from gateway.policy.document import Document
-from gateway.policy.positions import Places, pointer
+from gateway.policy.positions import pointer
 from gateway.policy.problem import Fault, PolicyError, Problem, quoted
 from gateway.policy.source import Source, read
 
 
 def load(data: bytes, *, name: str) -> Policy:
     """The policy that a document says. Raises `PolicyError` with everything that is wrong with it."""
-    source = read(data)
+    source = read(data, name)
     if isinstance(source, Problem):
         raise PolicyError(name, (source,))
     document = _validate(source, name)
@@ -34,7 +34,7 @@ def _validate(source: Source, name: str) -> Document:
     try:
         document = Document.model_validate(source.value)
     except ValidationError as error:
-        problems += diagnose(error, source.value, Places(source.text))
+        problems += diagnose(error, source.value, source.places())
     problems += _placed(source, _doubled_counters(source.value))
     if document is None or problems:
         raise PolicyError(name, tuple(sorted(set(problems), key=_place)))
@@ -48,7 +48,7 @@ def _place(problem: Problem) -> tuple[int, int, str, str]:
 def _placed(source: Source, faults: list[tuple[str, Fault]]) -> Iterator[Problem]:
     if not faults:
         return
-    places = Places(source.text)
+    places = source.places()
     for where, fault in faults:
         yield Problem(where, *places.value(where), fault.message, fault.hint)
 
@@ -90,4 +90,4 @@ def _warnings(document: Document, source: Source) -> Iterator[Problem]:
     if document.default == "deny" and document.hide and not document.tools:
         message = "nothing is permitted: `default` is `deny` and `tools` names nothing"
         hint = "name the tools that may be called under `tools`, or set `default` to `allow`"
-        yield Problem("/default", *Places(source.text).value("/default"), message, hint)
+        yield Problem("/default", *source.places().value("/default"), message, hint)

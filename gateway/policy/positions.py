@@ -8,7 +8,7 @@ own stack (a nested text cannot exhaust the interpreter's), and visits every val
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
@@ -79,11 +79,11 @@ def _spot(frame: _Frame | None, start: int, first: str) -> Spot:
 
 
 class Places:
-    """The places of one text, found once."""
+    """The places of one text, found once. `found` are its spots; left out: those of a JSON text."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, found: Iterable[Spot] | None = None) -> None:
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
-        self._spots = {spot.pointer: spot for spot in spots(text)}
+        self._spots = {spot.pointer: spot for spot in (spots(text) if found is None else found)}
 
     def value(self, pointer: str) -> tuple[int, int]:
         """Line and column where the value at a pointer begins, from 1; of the nearest container if it is not there."""

@@ -2,6 +2,8 @@
 
 A document is read by the same strict reader as a message (`jsonrpc.loads`); when that refuses, the text is read once
 more, leniently, to say all that is wrong with it: the strict reader stops at the first mistake.
+
+A document whose name ends in `.yaml` or `.yml` is the same value written in YAML (`yaml_text`, imported only then).
 """
 
 import json
@@ -27,9 +29,25 @@ class Source:
     text: str
     value: Json
     problems: tuple[Problem, ...] = ()
+    spots: tuple[Spot, ...] | None = None
+
+    def places(self) -> Places:
+        """Where everything stands in the text."""
+        return Places(self.text, self.spots)
 
 
-def read(data: bytes) -> Source | Problem:
+def is_yaml(name: str) -> bool:
+    """Whether a document of this name is written in YAML."""
+    return name.lower().endswith((".yaml", ".yml"))
+
+
+def places(text: str, name: str) -> Places:
+    """Where everything stands in the text of a document that could be read before; `name` is the document's."""
+    source = read(text.encode("utf-8", "surrogatepass"), name)
+    return Places(text, ()) if isinstance(source, Problem) else source.places()
+
+
+def read(data: bytes, name: str) -> Source | Problem:
     """The text and its value, or the one problem because of which there is no value to look at."""
     if len(data) > MAX_BYTES:
         hint = "keep data out of the policy"
@@ -42,10 +60,19 @@ def read(data: bytes) -> Source | Problem:
         return Problem(
             "", 1, 1, "the document is empty", 'the shortest policy is `{"version": "1", "default": "deny"}`'
         )
+    if is_yaml(name):
+        return _yaml(text)
     try:
         return Source(text, loads(text))
     except (ValueError, ArithmeticError, RecursionError):
         return _explain(text)
+
+
+def _yaml(text: str) -> Source | Problem:
+    from gateway.policy import yaml_text  # here, because only policies written in YAML need it
+
+    found = yaml_text.parse(text)
+    return found if isinstance(found, Problem) else Source(text, found.value, found.problems, found.spots)
 
 
 def _not_utf8(data: bytes, start: int) -> Problem:
