@@ -21,12 +21,14 @@ from gateway.announced import Announced
 from gateway.catalogue import Catalogue
 from gateway.clock import Clock
 from gateway.errors import StateError
-from gateway.interceptor import Identity, Interceptor
+from gateway.case import Identity
+from gateway.interceptor import Interceptor
 from gateway.jsonrpc import Message
 from gateway.keyid.recommended import policy as recommended_policy
 from gateway.mirror import Mirror
 from gateway.policies import NoPolicy, Policies, Source, choose, exists
 from gateway.policy import Facts, Policy
+from gateway.questions import Questions
 from gateway.relay import Relay
 from gateway.settings import Settings
 from gateway.state import State
@@ -124,8 +126,14 @@ class Gateway:
             settings.upstream,
             {header.name: header.value for header in settings.header},
             HttpLimits(
-                settings.connect_timeout, settings.request_timeout, settings.call_timeout, settings.max_message_bytes
+                settings.connect_timeout,
+                settings.request_timeout,
+                settings.call_timeout,
+                settings.max_message_bytes,
+                settings.call_ceiling,
+                settings.idle_timeout,
             ),
+            clock,
         )
         self._mirrored = mirrored = Catalogue(self._listed)
         self._announced = Announced(settings.state, settings.server, self._state.get)
@@ -138,7 +146,13 @@ class Gateway:
         identity = Identity(settings.grant, self._session, settings.server)
         interceptor = Interceptor(identity, self._around, clock)
         self._relay = Relay(
-            stdio.send, self._upstream, mirror, interceptor, self._policies, max_depth=settings.max_depth
+            stdio.send,
+            self._upstream,
+            mirror,
+            interceptor,
+            self._policies,
+            max_depth=settings.max_depth,
+            questions=Questions(settings.switch_off),
         )
 
     async def run(self) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from gateway.errors import ConfigError, UsageError
+from gateway.questions import KINDS
 
 APP: Final = "keyid-gateway"
 PREFIX: Final = "KEYID_GATEWAY_"
@@ -43,11 +44,14 @@ class Settings:
     grant: str
     state: Path
     header: tuple[Header, ...]
+    switch_off: frozenset[str]
     log_level: str
     log_file: Path | None
     connect_timeout: float
     request_timeout: float
     call_timeout: float
+    call_ceiling: float
+    idle_timeout: float
     max_message_bytes: int
     max_depth: int
     config_dir: Path
@@ -146,6 +150,13 @@ def _level(text: str) -> str:
     return text.lower()
 
 
+def _kinds(text: str) -> frozenset[str]:
+    kinds = frozenset(kind.strip() for kind in text.split(","))
+    if not kinds <= KINDS.keys():
+        raise ValueError("one or more of " + ", ".join(f"`{kind}`" for kind in KINDS) + " are needed, with commas")
+    return kinds
+
+
 def _header(text: str) -> Header:
     name, colon, value = text.partition(":")
     name, value = name.strip(), value.strip()
@@ -194,6 +205,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            lambda _: Path(platformdirs.user_state_dir(APP)) / "state.db", shown_default="in the state folder"),
     Option("header", "'NAME: VALUE'", "a header for the upstream; `env:VARIABLE` and `file:PATH` read the value",
            _header, lambda _: (), repeatable=True, shown_default="none"),
+    Option("switch_off", "KINDS", "what the upstream may not ask of the client: " + ", ".join(KINDS), _kinds,
+           lambda _: frozenset(), shown_default="none"),
     Option("log_level", "LEVEL", "how much is logged: " + ", ".join(LEVELS), _level, lambda _: "info",
            shown_default="info"),
     Option("log_file", "FILE", "the rotating log file, beside standard error", _path,
@@ -202,8 +215,12 @@ OPTIONS: Final[tuple[Option, ...]] = (
            shown_default="10"),
     Option("request_timeout", "SECONDS", "how long the upstream may take to answer anything but a call", _seconds,
            lambda _: 45.0, shown_default="45"),
-    Option("call_timeout", "SECONDS", "how long the upstream may take to answer a call", _seconds, lambda _: 330.0,
-           shown_default="330"),
+    Option("call_timeout", "SECONDS", "how long the upstream may take to answer a call; progress begins the time anew",
+           _seconds, lambda _: 330.0, shown_default="330"),
+    Option("call_ceiling", "SECONDS", "how long the upstream may take in all, whatever progress it reports", _seconds,
+           lambda _: 3600.0, shown_default="3600"),
+    Option("idle_timeout", "SECONDS", "how long the stream of an answer may carry nothing at all", _seconds,
+           lambda _: 330.0, shown_default="330"),
     Option("max_message_bytes", "BYTES", "the largest message, in both directions", _count(1024, 2**30),
            lambda _: 16 * 2**20, shown_default="16777216"),
     Option("max_depth", "LEVELS", "how deep a message may nest", _count(8, 500), lambda _: 128, shown_default="128"),

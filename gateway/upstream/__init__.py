@@ -3,8 +3,11 @@
     headers     what a request carries beside its body
     sse         server-sent events
     streams     the messages of a stream; one that ended before its answer
+    origin      where requests go, and how far a redirect may lead
+    failures    why there is no answer, in words
     connection  one HTTP/1.1 connection
     wire        the connections to one origin
+    patience    how long one exchange may take
     http        one POST and its answer, one GET stream; what went wrong and whether the request may have run
     session     the handshake eras: session id, re-initialisation after a 404, the GET stream, DELETE at the end
 
@@ -37,6 +40,8 @@ class Answer:
     """The `Mcp-Session-Id` that came with it: not an authentication, but never logged."""
     lost: bool = False
     """Whether the connection broke before anything was answered: what only reads may be asked again."""
+    timed_out: bool = False
+    """Whether it may still be worked on upstream, and nobody waits for it here any more."""
 
     @property
     def result(self) -> Mapping[str, Json] | None:

@@ -3,23 +3,39 @@
 A request is written whole; what comes back is parsed as it arrives, without a stream in between. Bounds: a head has at
 most `_HEAD_BYTES`; reading pauses while `_HELD_BYTES` of a body wait to be taken. One exchange at a time; a connection
 whose exchange was read to its end, and whose server did not say otherwise, can carry another.
+
+A server may close an idle connection at any moment, and what is written into one that it is closing has an unknown
+fate. So whether anything has come (its end, above all) is asked of the system at the moment of writing, not of the
+loop, which may not have looked yet; and a request of which the system took not a single byte was certainly not sent.
 """
 
 import asyncio
-import os
+import select
 import socket
 from collections import deque
 from typing import Final, cast
 
 import httptools
 
+from gateway.upstream.failures import reason
+
 _HEAD_BYTES: Final = 2**17
 _HELD_BYTES: Final = 2**20
+_KEEP_ALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""After a minute of silence, four questions in another: then the connection is lost. Each system has some of these."""
 _WITHOUT_BODY: Final = frozenset({204, 304})
 
 
 class Broken(Exception):
     """The connection failed while a request was on it: it may have arrived. The text says how."""
+
+
+class Silent(Broken):
+    """Nothing came for as long as was agreed: the connection may be well, but the stream is given up."""
+
+
+class Unsent(Exception):
+    """The connection was closed before anything was written to it."""
 
 
 class Connection(asyncio.Protocol):
@@ -51,24 +67,36 @@ class Connection(asyncio.Protocol):
 
     # --- what the wire asks -------------------------------------------------------------------------------------------
 
-    async def exchange(self, request: bytes) -> tuple[int, dict[str, str]]:
-        """Send a request; the status and the headers (names in lower case) of its response. Raises `Broken`."""
+    def write(self, request: bytes) -> None:
+        """Send a request. Raises `Unsent` where not a byte of it was taken."""
         self._begin()
-        if self._transport is None or self._lost:
-            raise Broken("the connection to the upstream was closed before an answer")
-        self._transport.write(request)
+        transport = self._transport
+        if transport is None or self._lost or transport.is_closing():
+            raise Unsent
+        transport.write(request)
+        if transport.is_closing():  # the first attempt to write failed
+            raise Unsent
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        """The status and the headers (names in lower case) of the response. Raises `Broken`."""
         while not self._has_head:
             await self._news()
         return self._parser.get_status_code(), {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._fields
         }
 
-    async def chunk(self) -> bytes | None:
-        """What has arrived of the body; None at its end. Raises `Broken` where it ends before."""
+    async def chunk(self, idle: float | None = None) -> bytes | None:
+        """What has arrived of the body; None at its end. Raises `Broken` where it ends before.
+
+        Raises `Silent` where nothing comes for `idle` seconds.
+        """
         while not self._body:
             if self._complete:
                 return None
-            await self._news()
+            if idle is None:
+                await self._news()
+            else:
+                await self._news_within(idle)
         data = self._body.popleft() if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
         self._held = 0
@@ -77,6 +105,16 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         return data
 
+    def watch(self) -> None:
+        """Have the system notice a server that is gone without a word (RFC 9293, section 3.8.4)."""
+        found = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if found is None:
+            return
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEP_ALIVE.items():
+            if hasattr(socket, option):
+                found.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
     def ended(self) -> bool:
         """Whether the exchange was read to its end, so that the connection can carry another."""
         self._idle_since = self._now()
@@ -84,8 +122,9 @@ class Connection(asyncio.Protocol):
 
     def usable(self, idle_seconds: float) -> bool:
         """Whether the connection may carry another exchange: it was not idle for longer, and nobody closed it."""
-        closing = self._transport is None or self._transport.is_closing()
-        return not (closing or self._lost) and self._reusable and self._now() - self._idle_since < idle_seconds
+        if self._transport is None or self._transport.is_closing() or self._lost or not self._reusable:
+            return False
+        return self._now() - self._idle_since < idle_seconds and not _has_news(self._transport)
 
     def abort(self) -> None:
         """Drop the connection."""
@@ -101,6 +140,16 @@ class Connection(asyncio.Protocol):
             await self._waiter
         finally:
             self._waiter = None
+
+    async def _news_within(self, seconds: float) -> None:
+        waking = asyncio.get_running_loop().call_later(seconds, self._wake)
+        received = self._received
+        try:
+            await self._news()
+        finally:
+            waking.cancel()
+        if self._received == received and self._fault is None and not self._complete:
+            raise Silent
 
     # --- what the transport says --------------------------------------------------------------------------------------
 
@@ -125,7 +174,6 @@ class Connection(asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._lost = True
         said = f"lost: {reason(error)}" if isinstance(error, OSError) else "closed before an answer"
         self._end(f"the connection to the upstream was {said}")
 
@@ -182,9 +230,14 @@ class Connection(asyncio.Protocol):
             self._reusable = self._parser.should_keep_alive()
 
 
-def reason(error: OSError) -> str:
-    """What the operating system says, as one phrase."""
-    if isinstance(error, socket.gaierror):
-        return "its name cannot be resolved"
-    said = os.strerror(error.errno) if error.errno else str(error)
-    return said.lower() or "connection lost"
+def _has_news(transport: asyncio.Transport) -> bool:
+    """Whether the system has anything to say of an idle connection: nothing that could come on one is good news."""
+    found = transport.get_extra_info("socket")
+    if found is None or found.fileno() < 0:
+        return True
+    if not hasattr(select, "poll"):
+        readable, _, _ = select.select([found.fileno()], [], [], 0)
+        return bool(readable)
+    poll = select.poll()
+    poll.register(found.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -10,14 +10,16 @@ response stream cancels the request, which is what cancelling the task does. A r
 session is open, is sent as one of this era, because nobody shakes hands there first: the server says what it lacks.
 
 A `tools/call` is never sent twice. Requests that only read may be, once, if their connection was lost. A stream that
-breaks in a handshake era is taken up where it broke, if its events have ids: an answer's, and the GET stream.
+breaks in a handshake era is taken up where it broke, if its events have ids: an answer's, and the GET stream. What
+nobody waits for any more is cancelled upstream: by a notification in a handshake era, by the closed stream in the
+stateless one.
 """
 
 import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Json, Message, serialise
@@ -85,6 +87,7 @@ class Upstream:
         self._session: Session | None = None
         self._renewal: asyncio.Task[bool] | None = None
         self._listener: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
         self._replays: dict[str, Message] = {}
         self._prefix = f"gw-{secrets.token_hex(4)}-"
         self._count = 0
@@ -131,12 +134,29 @@ class Upstream:
 
     async def close(self) -> None:
         """End the session, if the server has not, and drop every connection. Bounded to `_GOODBYE_SECONDS`."""
-        for task in (self._listener, self._renewal):
+        for task in (self._listener, self._renewal, *self._telling):
             if task is not None:
                 task.cancel()
         session, self._session = self._session, None
         await self._end(session)
         self._http.close()
+
+    async def reopen(self, opening: Mapping[str, Json]) -> bool:
+        """Open a session in the place of a client that has none, with the params of its `initialize`."""
+        message = self._own("initialize", opening)
+        answer = await self.request(message, body=message.raw)
+        if answer.result is not None:
+            await self.notify(_notification("notifications/initialized"))
+            self._renewed()
+        return answer.result is not None
+
+    async def leave(self) -> None:
+        """End the session, if one is open: the client goes on without."""
+        if self._listener is not None:
+            self._listener.cancel()
+        session, self._session = self._session, None
+        self._replays.clear()
+        await self._end(session)
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -218,14 +238,32 @@ class Upstream:
         elif message.method in _PATIENT:
             timeout, setting = limits.call_timeout, "--call-timeout"
         identifier = message.id if message.kind == "request" else None
+        token = message.meta.get("progressToken")
         in_session = self._session is not None and message.method != "initialize" and not is_modern(message)
         resumable = in_session and identifier is not None
-        outgoing = Outgoing(body, identifier, headers, timeout, setting, resumable)
+        outgoing = Outgoing(
+            body, identifier, headers, timeout, setting, resumable, token if isinstance(token, str | int) else None
+        )
         deliver = self._deliver_stateless if is_modern(message) else self._deliver
         answer = await self._http.post(outgoing, deliver)
         if answer.lost and message.method in _READS:
-            return await self._http.post(outgoing, deliver)
+            return await self._http.post(replace(outgoing, fresh=True), deliver)
+        if answer.timed_out and resumable:
+            self._give_up(message, headers)
         return answer
+
+    def _give_up(self, message: Message, headers: Mapping[str, str]) -> None:
+        """Tell the server that nobody waits any more (2025-11-25, Timeouts); nobody waits for that either."""
+        params: dict[str, Json] = {"requestId": message.id, "reason": "time-out"}
+        cancelled = _notification("notifications/cancelled", params)
+        task = asyncio.create_task(self._tell(cancelled, headers))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell(self, notification: Message, headers: Mapping[str, str]) -> None:
+        answer = await self._post(notification, notification.raw, headers)
+        if answer.failure is not None:
+            _LOG.info("%s was not delivered: %s", notification.method, answer.failure)
 
     async def _deliver_stateless(self, message: Message) -> None:
         """In the stateless revision a server asks by `input_required` only: its requests are forbidden (2026-07-28)."""
@@ -275,6 +313,6 @@ def _session_of(message: Message, answer: Answer) -> Session:
     return Session(answer.session_id, version if isinstance(version, str) else None, dict(message.params))
 
 
-def _notification(method: str) -> Message:
-    body: dict[str, Json] = {"jsonrpc": "2.0", "method": method}
+def _notification(method: str, params: Mapping[str, Json] | None = None) -> Message:
+    body: dict[str, Json] = {"jsonrpc": "2.0", "method": method, **({"params": dict(params)} if params else {})}
     return Message("notification", None, method, body, serialise(body))

@@ -78,7 +78,7 @@ class EventStream:
     def _check_size(self) -> None:
         if self._partial_size + self._data_size > self._max_bytes + _FRAMING_BYTES:
             raise UpstreamError(
-                f"the upstream sent an event of more than {self._max_bytes} bytes", "raise --max-message-bytes"
+                f"the upstream sent an event of more than {self._max_bytes} bytes", "raise `--max-message-bytes`"
             )
 
     def _line(self, line: bytes) -> Event | None:

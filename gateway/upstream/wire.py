@@ -6,57 +6,36 @@ be ways for traffic to go where the settings do not say.
 
 - Every connection carries one request at a time. One that was read to its end is kept for `_IDLE_SECONDS`, less than
   the five seconds after which common servers close theirs: a request sent into a closing connection has an unknown
-  fate.
-- Errors say what is certain: `NotSent` (no connection was made, so nothing arrived), or `Broken` (it may have).
+  fate. After any status but a success it is not kept: that is when servers like to close.
+- There are at most as many connections as `most_connections` says. Whoever needs one beyond that waits, and they get
+  theirs in the order in which they came.
+- Errors say what is certain: `NotSent` (nothing was written, so nothing arrived), or `Broken` (it may have).
 """
 
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final, Self
-from urllib.parse import quote, urlsplit
 
-from gateway.upstream.connection import Broken, Connection, reason
+from gateway.upstream.connection import Broken, Connection, Silent, Unsent
+from gateway.upstream.failures import unreachable
+from gateway.upstream.origin import Origin
 
-__all__ = ["Broken", "NotSent", "Origin", "Response", "Wire"]
+__all__ = ["Broken", "NotSent", "Origin", "Response", "Silent", "Wire"]
 
 _IDLE_SECONDS: Final = 4.0
 _MAX_IDLE: Final = 256
+_MAX_CONNECTIONS: Final = 2048
+_OTHER_DESCRIPTORS: Final = 128
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
 _OURS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection"})
-_TARGET: Final = "/?:@!$&'()*+,;=-._~%"
 _STAGGER_SECONDS: Final = 0.25
 
 
 class NotSent(Exception):
-    """No connection: the request certainly did not arrive. The text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where requests go: scheme, host and port of a URL, and the target that is asked for."""
-
-    host: str
-    port: int
-    tls: bool
-    target: str
-
-    @classmethod
-    def of(cls, url: str) -> "Origin":
-        """The origin and target of an absolute http(s) URL."""
-        parts = urlsplit(url)
-        tls = parts.scheme == "https"
-        target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_TARGET)
-        return cls(parts.hostname or "", parts.port or (443 if tls else 80), tls, target)
-
-    @property
-    def authority(self) -> str:
-        """What the `Host` header says (RFC 9110, section 7.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+    """Nothing was written: the request certainly did not arrive. The text says why."""
 
 
 class Response:
@@ -68,26 +47,32 @@ class Response:
         """Names in lower case."""
         self._wire = wire
         self._connection = connection
+        self._held = True
 
     @property
     def content_type(self) -> str:
         """The media type, without its parameters, lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body, as it arrives. Raises `Broken` where it ends before its end."""
-        return _Chunks(self._connection)
+    def chunks(self, idle: float | None = None) -> AsyncIterator[bytes]:
+        """The body, as it arrives. Raises `Broken` where it ends before its end, `Silent` after `idle` seconds."""
+        return _Chunks(self._connection, idle)
 
     def finish(self) -> bool:
         """Give the connection back for reuse, if the body was read to its end; whether it was."""
         if not self._connection.ended():
             return False
-        self._wire.keep(self._connection)
+        self._done(keep=self.status < 300)
         return True
 
     def close(self) -> None:
         """Drop the connection; in the stateless era this is how a request is cancelled."""
-        self._connection.abort()
+        self._done(keep=False)
+
+    def _done(self, *, keep: bool) -> None:
+        if self._held:
+            self._held = False
+            self._wire.give_back(self._connection, keep=keep)
 
 
 class _Chunks:
@@ -96,14 +81,15 @@ class _Chunks:
     No generator: one that is left in the middle, as after each answer on a stream, costs the loop two tasks to tidy up.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, idle: float | None) -> None:
         self._connection = connection
+        self._idle = idle
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        chunk = await self._connection.chunk()
+        chunk = await self._connection.chunk(self._idle)
         if chunk is None:
             raise StopAsyncIteration
         return chunk
@@ -112,25 +98,50 @@ class _Chunks:
 class Wire:
     """The connections to one origin. Made inside the running loop."""
 
-    def __init__(self, url: str, *, connect_timeout: float) -> None:
+    def __init__(self, url: str, *, connect_timeout: float, most: int | None = None) -> None:
         self.origin = Origin.of(url)
         self._connect_timeout = connect_timeout
+        self._free = asyncio.Semaphore(most or most_connections())
         self._idle: list[Connection] = []
         self._tls: ssl.SSLContext | None = None
 
-    async def request(self, method: str, headers: Mapping[str, str], body: bytes = b"") -> Response:
-        """Send one request and wait for the head of its response. Raises `NotSent` or `Broken`."""
-        head = self._head(method, headers, body)
-        connection = self._reused() or await self._connect()
+    async def request(
+        self,
+        method: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        target: str | None = None,
+        fresh: bool = False,
+        sent: Callable[[], None] | None = None,
+    ) -> Response:
+        """Send one request and wait for the head of its response. Raises `NotSent` or `Broken`.
+
+        `target` is asked for instead of the URL's own. `fresh` wants a connection that nobody has used before. `sent`
+        is called once the request is written.
+        """
+        data = self._head(method, target or self.origin.target, headers, body) + body
+        await self._free.acquire()
         try:
-            status, fields = await connection.exchange(head + body)
-        except BaseException:  # a cancellation too: what was opened is let go of, and whatever it was goes on
-            connection.abort()
+            connection = await self._written(data, fresh=fresh)
+        except BaseException:  # a cancellation too: what was taken is given back, and whatever it was goes on
+            self._free.release()
+            raise
+        try:
+            if sent is not None:
+                sent()
+            status, fields = await connection.head()
+        except BaseException:  # as above
+            self.give_back(connection, keep=False)
             raise
         return Response(self, connection, status, fields)
 
-    def keep(self, connection: Connection) -> None:
-        """Take a connection back."""
+    def give_back(self, connection: Connection, *, keep: bool) -> None:
+        """Take a connection back: to be used again, or to be dropped."""
+        self._free.release()
+        if not keep:
+            connection.abort()
+            return
         if len(self._idle) >= _MAX_IDLE:
             self._idle.pop(0).abort()
         self._idle.append(connection)
@@ -140,9 +151,23 @@ class Wire:
         while self._idle:
             self._idle.pop().abort()
 
-    def _head(self, method: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    async def _written(self, data: bytes, *, fresh: bool) -> Connection:
+        """A connection that `data` was written to. Where one turns out to be closed, nothing was: another is used."""
+        while True:
+            kept = None if fresh else self._reused()
+            connection = kept or await self._connect()
+            try:
+                connection.write(data)
+            except Unsent:
+                connection.abort()
+                if kept is None:
+                    raise NotSent("the upstream closed the connection before anything was sent") from None
+            else:
+                return connection
+
+    def _head(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """The head of a request (RFC 9112, sections 3 and 5). What a header cannot carry is not sent at all."""
-        lines = [f"{method} {self.origin.target} HTTP/1.1", f"Host: {self.origin.authority}"]
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {self.origin.authority}"]
         for name, value in headers.items():
             if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value) or name.lower() in _OURS:
                 raise NotSent(f"the request cannot be written as HTTP: header {name[:40]!a} is not one to send")
@@ -172,17 +197,11 @@ class Wire:
                 )
         except TimeoutError:
             raise NotSent(
-                f"no connection to the upstream within {self._connect_timeout:g} s (--connect-timeout)"
+                f"no connection to the upstream within {self._connect_timeout:g} s (`--connect-timeout`)"
             ) from None
-        except ssl.SSLCertVerificationError as error:
-            raise NotSent(f"the upstream's certificate is not trusted: {error.verify_message}") from None
-        except ssl.SSLError as error:
-            said = (error.reason or "handshake failed").replace("_", " ").lower()
-            raise NotSent(f"no TLS connection to the upstream: {said}: does it speak https at this port?") from None
         except OSError as error:
-            raise NotSent(
-                f"cannot connect to the upstream: {reason(error)}: is it up, and is --upstream right?"
-            ) from None
+            raise NotSent(unreachable(error)) from None
+        connection.watch()
         return connection
 
     def _context(self) -> ssl.SSLContext:
@@ -193,3 +212,14 @@ class Wire:
             self._tls = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
+
+
+def most_connections() -> int:
+    """How many connections there may be at once: each is an open file, and the state and the log need some too."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return _MAX_CONNECTIONS
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = soft == resource.RLIM_INFINITY
+    return _MAX_CONNECTIONS if unlimited else min(_MAX_CONNECTIONS, max(soft // 2, soft - _OTHER_DESCRIPTORS))

@@ -21,11 +21,12 @@ SESSION = "session-"
 
 @dataclass(frozen=True)
 class Asked:
-    """One request that arrived: the HTTP verb, the headers by lower-case name, the body."""
+    """One request that arrived: the HTTP verb, the headers by lower-case name, the body, what was asked for."""
 
     verb: str
     headers: Mapping[str, str]
     body: bytes
+    target: str = "/mcp"
 
     @property
     def message(self) -> Json:
@@ -336,11 +337,12 @@ class _Connection(socketserver.StreamRequestHandler):
                 self.server.answer(asked, Line(self.request))
 
     def _read(self) -> Asked | None:
-        verb = self.rfile.readline().split(b" ")[0].decode()
+        verb, _, rest = self.rfile.readline().decode("latin-1").partition(" ")
         headers = {}
         while (line := self.rfile.readline().strip()) != b"":
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.strip().lower()] = value.strip()
         if not verb:
             return None
-        return Asked(verb, headers, self.rfile.read(int(headers.get("content-length", "0"))))
+        body = self.rfile.read(int(headers.get("content-length", "0")))
+        return Asked(verb, headers, body, rest.partition(" ")[0])

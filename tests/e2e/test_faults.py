@@ -87,12 +87,12 @@ FAULTS = {
     ),
     "401": Case(
         http(401),
-        "the upstream wants a sign-in (HTTP 401): pass credentials with --header 'Authorization: env:NAME'",
+        "the upstream wants a sign-in (HTTP 401): pass credentials with `--header 'Authorization: env:NAME'`",
         401, REFUSED, GIVEN_BACK,
     ),
     "403": Case(
         http(403, HTML, "text/html"),
-        "the upstream forbids this (HTTP 403): check the credentials given with --header",
+        "the upstream forbids this (HTTP 403), and no credentials were given: does it want `--header`?",
         403, UNKNOWN,
     ),
     "429 with a time": Case(
@@ -107,7 +107,7 @@ FAULTS = {
     "500": Case(http(500), "the upstream failed (HTTP 500): try again later", 500, UNKNOWN),
     "503 with a time": Case(
         http(503, headers={"Retry-After": "5"}),
-        "the upstream failed (HTTP 503): try again later",
+        "the upstream failed (HTTP 503): try again in 5 s",
         503, UNKNOWN, KEPT, 5,
     ),
     "a web page": Case(
@@ -120,8 +120,9 @@ FAULTS = {
     ),
     "a redirect": Case(
         http(307, headers={"Location": "https://elsewhere.example/mcp?key=secret"}),
-        "the upstream redirects (HTTP 307) to https://elsewhere.example/mcp: is that the right --upstream?",
-        307, UNKNOWN,
+        "the upstream redirects (HTTP 307) to `https://elsewhere.example/mcp`, another origin, where nothing was sent:"
+        " is that the right `--upstream`?",
+        307, REFUSED, GIVEN_BACK,
     ),
     "truncated JSON": Case(
         http(200, b'{"jsonrpc":"2.0","id":'),
@@ -155,12 +156,12 @@ FAULTS = {
     ),
     "an event without end": Case(
         stream(then=scripted.without_end(b"data: " + b"x" * 4096 + b"\n")),
-        "the upstream sent an event of more than 65536 bytes (raise --max-message-bytes)",
+        "the upstream sent an event of more than 65536 bytes (raise `--max-message-bytes`)",
         None, UNKNOWN,
     ),
     "an oversized answer": Case(
         http(200, b'"' + b"x" * 70_000 + b'"'),
-        "the upstream's answer is larger than 65536 bytes (raise --max-message-bytes)",
+        "the upstream's answer is larger than 65536 bytes (raise `--max-message-bytes`)",
         None, UNKNOWN,
     ),
     "the id of another request": Case(
@@ -234,7 +235,7 @@ def test_an_upstream_that_is_gone_was_not_asked_so_the_charge_is_given_back(plac
         error = place.gateway.call(place.tool)
     finally:
         place.upstream.start()
-    text = "cannot connect to the upstream: connection refused: is it up, and is --upstream right?"
+    text = "cannot connect to the upstream: connection refused: is it up, and is `--upstream` right?"
     assert error == {"code": -32603, "message": text}
     assert (place.settled().outcome, place.settled().upstream_status) == ("no answer: not sent", None)
     assert place.charge() == GIVEN_BACK
@@ -268,7 +269,7 @@ def test_a_404_from_an_upstream_without_sessions_keeps_the_charge(place: Place) 
     place.upstream.script("initialize", result(opened))
     place.gateway.initialize()
     place.upstream.script(place.tool, http(404, HTML, "text/html"))
-    text = "the upstream has no MCP server at this address (HTTP 404): check --upstream"
+    text = "the upstream has no MCP server at this address (HTTP 404): check `--upstream`"
     assert place.gateway.call(place.tool) == {"code": -32603, "message": text, "data": {"status": 404}}
     assert (place.settled().outcome, place.settled().upstream_status) == (UNKNOWN, 404)
     assert len(place.upstream.calls(place.tool)) == 1

@@ -17,7 +17,7 @@ from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, Json
 from tests.e2e.scripted import Scripted, http, result, said
 
 SLEEPS = ("standin_write_3", {"seconds": 300})
-REFUSED = "cannot connect to the upstream: connection refused: is it up, and is --upstream right?"
+REFUSED = "cannot connect to the upstream: connection refused: is it up, and is `--upstream` right?"
 
 
 def free_port() -> int:
@@ -107,7 +107,7 @@ def test_a_call_that_could_not_even_be_judged_is_recorded_as_refused(home: Home)
 
 def test_an_upstream_that_never_answers_is_given_up_after_the_request_timeout(home: Home, black_hole: int) -> None:
     with Gateway(home, f"http://127.0.0.1:{black_hole}/mcp", "--request-timeout", "0.2", policy=ALLOW_ALL) as gateway:
-        text = "the upstream did not answer within 0.2 s (--request-timeout)"
+        text = "the upstream did not answer within 0.2 s (`--request-timeout`)"
         assert gateway.initialize()["error"] == {"code": -32603, "message": text}
         assert gateway.close() == 0
 
@@ -116,7 +116,7 @@ def test_a_connection_that_is_never_made_is_given_up_after_the_connect_timeout(h
     """The TLS handshake is part of connecting, and the other side never begins it."""
     url = f"https://127.0.0.1:{black_hole}/mcp"
     with Gateway(home, url, "--connect-timeout", "0.2", policy=ALLOW_ALL) as gateway:
-        text = "no connection to the upstream within 0.2 s (--connect-timeout)"
+        text = "no connection to the upstream within 0.2 s (`--connect-timeout`)"
         assert gateway.initialize()["error"] == {"code": -32603, "message": text}
         assert gateway.close() == 0
 
@@ -125,7 +125,7 @@ def test_a_call_that_is_never_answered_is_given_up_after_the_call_timeout(home: 
     upstream.script("one", scripted.silence)
     with Gateway(home, upstream.url, "--call-timeout", "0.2", policy=ALLOW_ALL) as gateway:
         gateway.initialize()
-        text = "the upstream did not answer within 0.2 s (--call-timeout)"
+        text = "the upstream did not answer within 0.2 s (`--call-timeout`)"
         assert gateway.call("one") == {"code": -32603, "message": text}
         assert gateway.call("one") == said("one ran")
     assert outcomes(home) == ["no answer: unknown", "ok"]

@@ -41,6 +41,7 @@ def test_with_nothing_said_the_defaults_hold(place: Place) -> None:
     settings = place.load()
     assert (settings.upstream, settings.policy, settings.header) == ("https://keyid.ai/mcp", None, ())
     assert (settings.connect_timeout, settings.request_timeout, settings.call_timeout) == (10.0, 45.0, 330.0)
+    assert (settings.call_ceiling, settings.idle_timeout) == (3600.0, 330.0)
     assert (settings.max_message_bytes, settings.max_depth, settings.log_level) == (16 * 2**20, 128, "info")
     assert settings.grant
     assert settings.state.is_absolute()
@@ -146,7 +147,7 @@ def test_a_variable_that_nobody_knows_is_refused_with_the_nearest_name(place: Pl
         "unknown setting `KEYID_GATEWAY_UPSTRAEM` in the environment\nhint: did you mean `KEYID_GATEWAY_UPSTREAM`?"
     )
     place.write("zzzzzz = 1")
-    with pytest.raises(ConfigError, match="known are `call_timeout`, `connect_timeout`"):
+    with pytest.raises(ConfigError, match="known are `call_ceiling`, `call_timeout`, `connect_timeout`"):
         place.load()
 
 

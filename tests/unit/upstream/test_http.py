@@ -125,6 +125,7 @@ async def test_the_session_that_an_answer_opens_is_told(upstream: Scripted, post
         (502, {}, "unknown"),
         (503, {}, "unknown"),
         (302, {}, "unknown"),
+        (307, {}, "refused"),
         (200, {}, "unknown"),
         (201, {}, "unknown"),
     ],
@@ -142,29 +143,134 @@ async def test_a_status_is_a_refusal_only_where_the_tool_certainly_did_not_run(
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("5", 5), ("0", 0), ("-1", None), ("99999999", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None)],
+    [("5", 5), ("0", 0), ("-1", None), ("99999999", 86_400), ("Wed, 21 Oct 2026 07:28:00 GMT", 60), ("soon", None)],
 )
-async def test_a_time_to_wait_is_read_where_it_is_in_seconds(
-    upstream: Scripted, post: Post, value: str, seconds: int | None
-) -> None:
-    upstream.script("x", http(429, headers={"Retry-After": value}))
+async def test_a_time_to_wait_is_told(upstream: Scripted, post: Post, value: str, seconds: int | None) -> None:
+    upstream.script("x", http(429, headers={"Retry-After": value, "Date": "Wed, 21 Oct 2026 07:27:00 GMT"}))
     assert (await post()).retry_after_seconds == seconds
 
 
-async def test_a_redirect_is_not_followed_and_its_query_is_not_told(upstream: Scripted, post: Post) -> None:
+async def test_a_redirect_to_another_origin_is_not_followed_and_its_query_is_not_told(
+    upstream: Scripted, post: Post
+) -> None:
     with Scripted() as elsewhere:
         upstream.script("x", http(308, headers={"Location": f"{elsewhere.url}?token=secret"}))
         answer = await post()
         assert elsewhere.asked("x") == []
-    expected = "the upstream redirects (HTTP 308) to http://127.0.0.1/mcp: is that the right --upstream?"
-    assert (answer.fate, answer.failure) == ("unknown", expected)
+        where = f"the upstream redirects (HTTP 308) to `{elsewhere.url}`"
+    text = f"{where}, another origin, where nothing was sent: is that the right `--upstream`?"
+    assert (answer.fate, answer.failure) == ("refused", text)
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_a_redirect_within_the_origin_is_followed_with_method_and_body(
+    upstream: Scripted, post: Post, status: int
+) -> None:
+    upstream.script("x", http(status, headers={"Location": "/elsewhere?a=b#c"}))
+    assert (await post(headers={"Mcp-Name": "n"})).fate == "answered"
+    first, second = upstream.asked("x")
+    assert (first.target, second.target) == ("/mcp", "/elsewhere?a=b")
+    assert (first.verb, first.body, first.headers) == (second.verb, second.body, second.headers)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+async def test_a_redirect_after_which_a_post_may_have_run_is_not_followed(
+    upstream: Scripted, post: Post, status: int
+) -> None:
+    upstream.script("x", http(status, headers={"Location": "/elsewhere"}))
+    answer = await post()
+    assert answer.failure == f"the upstream redirects (HTTP {status}) to `/elsewhere`: is that the right `--upstream`?"
+    assert (answer.fate, len(upstream.asked("x"))) == ("unknown", 1)
+
+
+async def test_redirects_in_a_circle_end(upstream: Scripted, post: Post) -> None:
+    upstream.script("x", *[http(307, headers={"Location": upstream.url})] * 9)
+    answer = await post()
+    assert answer.failure == "the upstream redirects (HTTP 307) more than 3 times in a row: check `--upstream`"
+    assert (answer.fate, len(upstream.asked("x"))) == ("refused", 4)
+
+
+async def test_progress_of_the_request_begins_its_time_anew_up_to_the_ceiling(upstream: Scripted, make: Make) -> None:
+    def reports(token: Json) -> Reply:
+        note = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}
+
+        def often(_: scripted.Asked, line: scripted.Line) -> None:
+            for _number in range(1000):
+                if ended.wait(0.02):
+                    break
+                line.send(b"data: " + json.dumps(note).encode() + b"\n\n")
+
+        return stream(then=often)
+
+    ended = threading.Event()
+    upstream.script("x", reports(7), reports("7"), reports(7))
+    client = HttpClient(upstream.url, {}, HttpLimits(call_ceiling=0.6))
+    sent = make("x")
+    failures = []
+    for seconds, token in ((0.2, 7), (0.2, 7), (0.2, None)):
+        outgoing = Outgoing(sent.raw, sent.id, {}, seconds, "--some-timeout", token=token)
+        failures.append((await client.post(outgoing, ignore)).failure)
+    ended.set()
+    client.close()
+    assert failures == [
+        "the upstream did not answer within 0.6 s, whatever progress it reported (`--call-ceiling`)",
+        "the upstream did not answer within 0.2 s (`--some-timeout`)",
+        "the upstream did not answer within 0.2 s (`--some-timeout`)",
+    ]
+
+
+async def test_a_client_that_takes_its_time_with_what_it_is_given_does_not_use_up_that_of_the_request(
+    upstream: Scripted, client: HttpClient, make: Make
+) -> None:
+    async def slowly(_: Message) -> None:
+        await asyncio.sleep(0.3)
+
+    upstream.script("x", events(NOTE, {"jsonrpc": "2.0", "id": None, "result": {}}))
+    sent = make("x")
+    answer = await client.post(Outgoing(sent.raw, sent.id, {}, 0.2, "--some-timeout"), slowly)
+    assert answer.fate == "answered"
+
+
+async def test_a_stream_that_carries_nothing_is_given_up_and_a_comment_is_something(
+    upstream: Scripted, make: Make
+) -> None:
+    def comments(_: scripted.Asked, line: scripted.Line) -> None:
+        for _number in range(8):
+            ended.wait(0.05)
+            line.send(b": still here\n\n")
+        line.send(b'data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
+
+    ended = threading.Event()
+    upstream.script("x", stream(then=comments), stream(NOTE, then=scripted.silence))
+    client = HttpClient(upstream.url, {}, HttpLimits(idle_timeout=0.3))
+    sent = make("x")
+    outgoing = Outgoing(sent.raw, sent.id, {}, 20.0, "--some-timeout")
+    assert (await client.post(outgoing, ignore)).fate == "answered"
+    answer = await client.post(outgoing, ignore)
+    text = "the upstream said nothing for 0.3 s on the stream of its answer (`--idle-timeout`)"
+    assert (answer.fate, answer.failure, answer.lost, answer.timed_out) == ("unknown", text, False, True)
+    client.close()
+
+
+async def test_a_silent_stream_that_can_be_taken_up_is(upstream: Scripted, make: Make) -> None:
+    upstream.script("x", stream(b"\nid: e1", then=scripted.silence))
+    upstream.script("GET", events({"jsonrpc": "2.0", "id": 1, "result": {}}))
+    client = HttpClient(upstream.url, {}, HttpLimits(idle_timeout=0.1))
+    sent = make("x")
+    answer = await client.post(Outgoing(sent.raw, sent.id, {}, 20.0, "--some-timeout", resumable=True), ignore)
+    assert (answer.fate, len(upstream.asked("x"))) == ("answered", 1)
+    client.close()
+
+
+async def ignore(_: Message) -> None:
+    """Take a message and do nothing with it."""
 
 
 async def test_the_whole_exchange_is_bounded_in_time(upstream: Scripted, post: Post) -> None:
     upstream.script("x", scripted.silence, stream(NOTE, then=scripted.silence))
     for _ in range(2):
         answer = await post(bound=0.05)
-        text = "the upstream did not answer within 0.05 s (--some-timeout)"
+        text = "the upstream did not answer within 0.05 s (`--some-timeout`)"
         assert (answer.fate, answer.failure, answer.lost) == ("unknown", text, False)
 
 
@@ -287,7 +393,7 @@ async def test_the_bound_in_time_holds_for_all_streams_of_an_answer(upstream: Sc
     upstream.script("GET", stream(NOTE, then=scripted.silence))
     for bound in (0.05, 1.0):
         answer = await post(bound=bound, resumable=True)
-        assert answer.failure == f"the upstream did not answer within {bound:g} s (--some-timeout)"
+        assert answer.failure == f"the upstream did not answer within {bound:g} s (`--some-timeout`)"
     assert [delivered.body for delivered in post.delivered] == [NOTE]
 
 

@@ -322,6 +322,6 @@ async def test_a_time_out_is_never_a_reason_to_ask_again(upstream: Scripted, mak
     upstream.script(method, scripted.silence)
     answer = await peer.ask(method, name="one")
     setting = "--call-timeout" if method == "tools/call" else "--request-timeout"
-    assert answer.failure == f"the upstream did not answer within 0.05 s ({setting})"
+    assert answer.failure == f"the upstream did not answer within 0.05 s (`{setting}`)"
     assert len(upstream.asked(method)) == 1
     await peer.end()

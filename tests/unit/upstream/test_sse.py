@@ -80,7 +80,7 @@ def test_an_id_that_no_header_can_carry_is_none(value: bytes) -> None:
 def test_an_event_without_end_is_refused_where_it_passes_the_bound(line: bytes) -> None:
     with pytest.raises(UpstreamError) as refused:
         read([line] * 100, 1000)
-    assert str(refused.value) == "the upstream sent an event of more than 1000 bytes\nhint: raise --max-message-bytes"
+    assert str(refused.value) == "the upstream sent an event of more than 1000 bytes\nhint: raise `--max-message-bytes`"
 
 
 def test_an_event_of_the_largest_size_passes_whole_and_in_pieces() -> None:

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.upstream.connection import reason
-from gateway.upstream.wire import Broken, NotSent, Origin, Response, Wire
+from gateway.upstream.failures import reason
+from gateway.upstream.origin import Origin
+from gateway.upstream.wire import Broken, NotSent, Response, Wire
 from tests.e2e import scripted
 from tests.e2e.scripted import Asked, Line, Scripted, http, raw
 
@@ -131,7 +132,7 @@ def test_a_failure_of_the_system_is_one_phrase(error: OSError, words: str) -> No
 async def test_a_connection_that_takes_too_long_names_its_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         wire = Wire(f"https://127.0.0.1:{listening.getsockname()[1]}/", connect_timeout=0.05)
-        with pytest.raises(NotSent, match=r"no connection to the upstream within 0\.05 s \(--connect-timeout\)"):
+        with pytest.raises(NotSent, match=r"no connection to the upstream within 0\.05 s \(`--connect-timeout`\)"):
             await exchange(wire)
 
 
