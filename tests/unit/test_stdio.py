@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import stdio
-from gateway.stdio import TOO_LONG, Lines, Stdio
+from gateway.stdio import TOO_LONG, Lines, Stdio, writing
 
 PATIENCE = 20.0
 
@@ -149,7 +148,7 @@ async def test_messages_leave_in_order_each_on_a_line(ends: Ends) -> None:
 async def test_a_client_that_does_not_read_slows_the_sender_down_and_nothing_is_lost(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stdio, "_BACKLOG", 2**18)
+    monkeypatch.setattr(writing, "BACKLOG", 2**18)
     line = b"x" * 99_999
 
     async def send() -> None:
@@ -186,7 +185,7 @@ async def test_a_client_that_stopped_listening_ends_the_lines_though_its_input_i
 async def test_a_sender_that_waits_is_freed_when_the_client_stops_listening(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stdio, "_BACKLOG", 2**10)
+    monkeypatch.setattr(writing, "BACKLOG", 2**10)
     sending = asyncio.create_task(ends.stdio.send(b"x" * 1_000_000))
     await asyncio.sleep(0)
     ends.stop_listening()
@@ -218,7 +217,7 @@ async def test_a_long_message_and_a_short_one_keep_their_order(ends: Ends) -> No
 
 
 async def test_a_client_that_neither_reads_nor_stays_is_noticed(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stdio, "_BACKLOG", 2**10)
+    monkeypatch.setattr(writing, "BACKLOG", 2**10)
     ends.stdio.start(lambda _: None)
     sending = asyncio.create_task(ends.stdio.send(b"x" * 1_000_000))
     await asyncio.sleep(0)
@@ -227,3 +226,43 @@ async def test_a_client_that_neither_reads_nor_stays_is_noticed(ends: Ends, monk
         await ends.stdio.ended.wait()
     ends.stop_listening()
     await sending
+
+
+async def test_a_client_that_stops_listening_is_noticed_though_nothing_is_written(ends: Ends) -> None:
+    ends.stdio.start(lambda _: None)
+    ends.stop_listening()
+    async with asyncio.timeout(PATIENCE):
+        await ends.stdio.ended.wait()
+
+
+async def test_a_client_that_is_gone_is_noticed_though_somebody_holds_its_end_open(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends.stdio.start(lambda _: None)
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    async with asyncio.timeout(PATIENCE):
+        await ends.stdio.ended.wait()
+
+
+async def test_what_is_held_is_read_later_and_the_end_of_the_input_does_not_lose_it(ends: Ends) -> None:
+    lines: list[bytes] = []
+    first = asyncio.Event()
+
+    def take(line: bytes) -> None:
+        lines.append(line)
+        ends.stdio.hold(not first.is_set())
+        first.set()
+
+    ends.stdio.start(take)
+    ends.write(b"one\n")
+    async with asyncio.timeout(PATIENCE):
+        await first.wait()
+    ends.write(b"two\n")
+    ends.end_input()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert lines == [b"one"]
+    ends.stdio.hold(False)
+    async with asyncio.timeout(PATIENCE):
+        await ends.stdio.ended.wait()
+    assert lines == [b"one", b"two"]
