@@ -1,47 +1,61 @@
-"""`policy init`: the recommended pack, written out to be edited."""
+"""`policy init`: a policy to begin with, to be edited: the recommended pack, or one made of the server's tools."""
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import click
 
+from gateway.authoring.scan import as_json as json_text
+from gateway.authoring.scan import as_yaml as yaml_text
+from gateway.cli.commands.policy import scan as scanning
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.screen import document, say
 from gateway.cli.words import counted
 from gateway.errors import ConfigError, UsageError
 from gateway.keyid import recommended
+from gateway.policy import load
 from gateway.settings import Settings
 
 HELP: Final = """Write the recommended policy to a file, to be edited: policy.json in the config folder, or FILE.
+
+With --live the policy is made of the tools that the server announces now: every one listed under its risk, limited as
+`policy scan` says, destructive ones hidden; a FILE that ends in .yaml says in comments why. The recommended pack is for
+KeyID, --live for any server.
 
 With `-` it goes to standard output instead. A file that exists is left alone, unless --force. Only you can read what is
 written (mode 0600).
 
 \b
 --json: {"written", "tools"}"""
+_REASONS: Final = ", the reason of each restriction beside it"
+_YAML: Final = (".yaml", ".yml")
 
 
 @click.command("init", help=HELP, short_help="write the recommended policy to a file to edit")
 @click.argument("file", required=False, metavar="[FILE]")
 @click.option("--force", is_flag=True, help="replace the file if it exists")
-@with_settings()
+@click.option("--live", is_flag=True, help="make the policy of the tools that the server announces now")
+@with_settings("upstream", "header", "state")
 @json_flag
-def command(settings: Settings, *, file: str | None, force: bool, as_json: bool) -> int:
+def command(settings: Settings, *, file: str | None, force: bool, live: bool, as_json: bool) -> int:
     """The command; its help is `HELP`."""
-    text = recommended.text()
+    if not live and file is not None and file.endswith(_YAML):
+        raise UsageError("the recommended pack is written as JSON", "name a file that ends in `.json`, or add --live")
+    written = _live(settings, file) if live else _Written(recommended.text(), len(recommended.TOOLS), _REASONS)
+    text = written.text
     if file == "-":
         click.echo(text, nl=False)
         return 0
     path = settings.user_policy if file is None else Path(file).expanduser().absolute()
     write(path, text, force=force)
-    tools = len(recommended.TOOLS)
     if as_json:
-        document({"written": str(path), "tools": tools})
+        document({"written": str(path), "tools": written.tools})
         return 0
     chosen = path == settings.user_policy
-    say(f"wrote `{path}`: {counted(tools, 'tool')}, the reason of each restriction beside it")
+    say(f"wrote `{path}`: {counted(written.tools, 'tool')}{written.also}")
     say("next:")
     say(f"  edit it; `keyid-gateway policy check{'' if chosen else f' {path}'}` says what is wrong with an edit")
     if chosen:
@@ -50,6 +64,24 @@ def command(settings: Settings, *, file: str | None, force: bool, as_json: bool)
         say(f"  start the gateway with `--policy {path}`; later edits are taken at once")
     say("  a grant that was once judged by a file never falls back to the built-in pack")
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A policy as text: how many tools it names, and what else to say of it."""
+
+    text: str
+    tools: int
+    also: str
+
+
+def _live(settings: Settings, file: str | None) -> _Written:
+    tools = scanning.fetched(settings)
+    render = yaml_text if file is not None and file.endswith(_YAML) else json_text
+    text = render(tools, server=settings.server)
+    load(text.encode(), name=file or "policy.json")  # what is written can be taken, or nothing is written
+    listed = sum(tool.listed for tool in tools)
+    return _Written(text, listed, f": {scanning.summary(tools)}; `policy scan` says why")
 
 
 def write(path: Path, text: str, *, force: bool) -> None:
