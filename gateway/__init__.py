@@ -7,12 +7,15 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     app          composition root: the only module that names implementations
     authoring    what helps a person write a policy: a tool a module
     settings     flag > environment > settings file > default      | standin  the embedded KeyID stand-in
-    relay        the pump: which message is judged, which passes; ids, cancel, eras
+    relay        the pump: lines in, lines out; ids, cancel
+    dispatch     which way one request takes
     interceptor  one judged request: decide, reserve, record, relay, settle, record
-    filters      what a client gets to see of the upstream's lists
+    filters      what a client gets to see of the upstream's lists   | translation  between the eras
+    case         what judging is about and what it needs             | exchanges  calls that were asked for more
     announced    what follows from a list of tools: it is kept, misspelt names are said
-    policies     which policy is in force, and its replacement       | mirror   keeps the catalogue true
-    replies      what the agent receives                             | notices  what the gateway says of its own accord
+    mirror       keeps the catalogue true                            | notices  what the gateway says of its own accord
+    questions    what the upstream may ask of the client             | tasks    those that judged calls began
+    policies     which policy is in force, and its replacement       | replies  what the agent receives
     stdio        the client's side  | upstream  the server's side    | state    counters, audit log
     catalogue    what the upstream announced
     keyid        what is known of the KeyID tools; the recommended pack

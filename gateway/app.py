@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.announced import Announced
+from gateway.case import Identity
 from gateway.catalogue import Catalogue
 from gateway.clock import Clock
 from gateway.errors import StateError

@@ -11,7 +11,12 @@ The line of one call, in this order and no other:
    into a refusal. What cannot be recorded is refused: no record, no call.
 4. The request is relayed, once.
 5. `settled` is recorded, and the reservation given back where the tool certainly did not run. A cancelled call is
-   settled too: the transaction is shielded from the cancellation.
+   settled too: the transaction is shielded from the cancellation. One that was cancelled before it was judged leaves a
+   refusal that says so.
+
+A call that continues an exchange (`input_required`; which one does is for `exchanges` to say) goes the same way and has
+records of its own, which name the decision that began it. It is charged only for what that one was not: a limit that
+the policy has got meanwhile. What the first round took is never given back, because that round was answered.
 
 Refusals are values until `gateway.replies` writes them down. This module knows neither sockets nor files.
 """
@@ -19,21 +24,19 @@ Refusals are values until `gateway.replies` writes them down. This module knows 
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from gateway import replies
+from gateway.case import Case, Client, Forward, Identity, Surroundings
 from gateway.clock import Clock
 from gateway.errors import StateError
+from gateway.exchanges import Exchange, Exchanges, is_input_required
 from gateway.jsonrpc import Json, Message, serialise
 from gateway.policies import NoPolicy
 from gateway.policy import (
     Decision,
-    Facts,
     Limit,
-    Policy,
-    ToolCall,
     decide,
     decide_method,
     refuse_limit,
@@ -46,64 +49,6 @@ from gateway.upstream import Answer
 _LOG = logging.getLogger(__name__)
 _MAX_CHARGES = 10_000
 
-Forward = Callable[[bytes], Awaitable[Answer]]
-"""Sends the judged bytes to the upstream."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """On whose behalf this process judges: the grant, this session, and the upstream's URL without its query."""
-
-    grant: str
-    session: str
-    server: str
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """What the client says of itself. Recorded, never trusted."""
-
-    name: str = ""
-    version: str = ""
-
-
-class Surroundings(Protocol):
-    """What the interceptor asks of the others. What can take time comes first; then everything is there at once."""
-
-    async def prepare(self) -> Policy | NoPolicy:
-        """See to it that a policy is in force, and give it."""
-        ...
-
-    async def look_up(self, tool: str, request: Message) -> Answer | None:
-        """See to it that what is known of a tool is current. What the upstream answered instead, if it is not."""
-        ...
-
-    async def state(self) -> State: ...
-
-    def in_force(self) -> Policy | NoPolicy: ...
-
-    def facts(self, tool: str) -> Facts: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One request on its way: what is judged, the bytes that stand for it, when it came (monotonic)."""
-
-    id: str
-    request: Message
-    body: bytes
-    client: Client
-    started: float
-
-    @property
-    def call(self) -> ToolCall | None:
-        """The tool call, or None for another method."""
-        if self.request.method != "tools/call":
-            return None
-        name = self.request.params.get("name")
-        arguments = self.request.params.get("arguments")
-        return ToolCall(name if isinstance(name, str) else "", arguments if isinstance(arguments, dict) else {})
-
 
 class Interceptor:
     """Judges requests one by one; any number may be on their way at once."""
@@ -113,6 +58,7 @@ class Interceptor:
         self._around = surroundings
         self._clock = clock
         self._charges: dict[Limit, Charge] = {}
+        self._exchanges = Exchanges()
 
     async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
         """The line that answers `request`: the upstream's answer, a denial, or an error."""
@@ -124,6 +70,9 @@ class Interceptor:
                 await state.atomically(lambda tx: self._refuse_unjudged(tx, state, case, unknown))
                 return replies.failure(request, unknown.failure or "no answer", unknown)
             admitted = await state.atomically(lambda tx: self._admit(tx, state, case))
+        except asyncio.CancelledError:  # what was admitted is beyond this: a transaction that has begun does not wait
+            await asyncio.shield(self._note_cancelled(case))
+            raise
         except StateError as error:
             _LOG.error("call refused, because it could not be recorded: %s", error)
             return replies.denial(request, refuse_state(), case.id)
@@ -158,7 +107,9 @@ class Interceptor:
         """Decide, reserve and record, at one moment. A refusal comes back as the decision that says so."""
         now = self._clock.now()
         decision, revision = self._decide(case)
-        charges = tuple(map(self._charge, decision.limits))
+        number, former = self._exchanges.find(case.request, self._clock.monotonic()) or (0, None)
+        charged = former.charged if former is not None else frozenset()
+        charges = tuple(charge for charge in map(self._charge, decision.limits) if charge.key not in charged)
         taken: Reservation | Exhausted | None = None
         if decision.effect == "approve":
             taken = tx.counters.peek(charges, now)
@@ -168,14 +119,30 @@ class Interceptor:
         if isinstance(taken, Exhausted):
             decision = refuse_limit(taken.charge.limit, taken.retry_after_seconds)
         record = self._record(state, case, decision, revision, now)
+        if former is not None and isinstance(taken, Reservation):
+            said = f"round {former.rounds + 1} of the call that decision {former.decision_id} began"
+            record = replace(record, message=said)
         tx.audit.append(record)
-        return _Admission(state, taken, record) if isinstance(taken, Reservation) else decision
+        if not isinstance(taken, Reservation):
+            return decision
+        self._exchanges.take(number)
+        return _Admission(state, taken, record, former)
 
     def _refuse_unjudged(self, tx: Transaction, state: State, case: Case, answer: Answer) -> None:
         """A call that could not be judged, because the upstream did not say what its tools are."""
         decision = Decision("deny", "(upstream)", "upstream", answer.failure or "")
         record = self._record(state, case, decision, "", self._clock.now())
         tx.audit.append(replace(record, upstream_status=answer.status))
+
+    async def _note_cancelled(self, case: Case) -> None:
+        """A call that its client took back before it was judged: nothing of it was sent."""
+        decision = Decision("deny", "(cancelled)", "cancelled", "cancelled by the client before it was judged")
+        try:
+            state = await self._around.state()
+            record = replace(self._record(state, case, decision, "", self._clock.now()), outcome="cancelled")
+            await state.atomically(lambda tx: tx.audit.append(record))
+        except StateError as error:
+            _LOG.error("a call that was cancelled before it was judged could not be recorded: %s", error)
 
     def _charge(self, limit: Limit) -> Charge:
         """The charge of one call, made once for each limit: the counter's name does not change while we run."""
@@ -200,6 +167,7 @@ class Interceptor:
         except Exception:  # noqa: BLE001  # as above: a fault of ours must not leave a call unsettled
             _LOG.exception("relaying failed")
             answer = Answer("unknown", failure="internal error of the gateway while relaying: see its log")
+        self._remember_exchange(case, admission, answer)
         try:
             await self._settle(
                 case, admission, answer
@@ -232,6 +200,20 @@ class Interceptor:
         except StateError as error:
             _LOG.error("a relayed call could not be settled in the audit log (decision %s): %s", case.id, error)
 
+    def _remember_exchange(self, case: Case, admission: "_Admission", answer: Answer) -> None:
+        """Whether the call may go on: it was asked for more, or what would have continued it certainly did not run."""
+        former, now = admission.former, self._clock.monotonic()
+        if case.call is None:
+            return
+        if former is not None and answer.fate in ("not sent", "refused"):
+            self._exchanges.resume(case.request, former, now)
+        elif answer.result is not None and is_input_required(answer.result):
+            taken = frozenset(hold.charge.key for hold in admission.reservation.holds)
+            begun = Exchange(case.id, taken, 1)
+            if former is not None:
+                begun = Exchange(former.decision_id, former.charged | taken, former.rounds + 1)
+            self._exchanges.begin(case.request, answer.result, begun, now)
+
     def _record(self, state: State, case: Case, decision: Decision, revision: str, now: float) -> Record:
         call = case.call
         arguments: Mapping[str, Json] = call.arguments if call else {}
@@ -258,11 +240,12 @@ class Interceptor:
 
 @dataclass(frozen=True, slots=True)
 class _Admission:
-    """What a call that may be relayed holds: its reservation, and the record that says so."""
+    """What a call that may be relayed holds: its reservation, the record that says so, the exchange it continues."""
 
     state: State
     reservation: Reservation
     record: Record
+    former: Exchange | None = None
 
 
 def _without_channel(decision: Decision) -> Decision:

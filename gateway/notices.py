@@ -10,6 +10,8 @@ from typing import Final
 from gateway.jsonrpc import Id, Json, Message, serialise
 
 _SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
+_ABOVE_ERROR: Final = frozenset({"critical", "alert", "emergency"})
+_LISTS: Final = ("tools", "resources", "prompts")
 
 
 class Notices:
@@ -19,8 +21,22 @@ class Notices:
         self._send = send
         self._in_session = in_session
         self._listening: dict[Id, Message] = {}
-        self.logging = False
-        """Whether the server offers logging to this client, so that it expects messages."""
+        self._logging = False
+        self._changing: tuple[str, ...] = ()
+
+    def opened(self, result: Mapping[str, Json]) -> None:
+        """A session was opened: whether it logs, and which lists may change, is what the server says there."""
+        capabilities = result.get("capabilities")
+        offered = capabilities if isinstance(capabilities, dict) else {}
+        self._logging = "logging" in offered
+        said = {kind: offered.get(kind) for kind in _LISTS}
+        self._changing = tuple(
+            kind for kind, says in said.items() if isinstance(says, dict) and says.get("listChanged") is True
+        )
+
+    def set_level(self, level: Json) -> None:
+        """The client said which log messages it wants: errors are among them, but for the three levels above."""
+        self._logging = self._logging and level not in _ABOVE_ERROR
 
     def listens(self, identifier: Id, request: Message) -> None:
         """A `subscriptions/listen` began."""
@@ -35,6 +51,10 @@ class Notices:
         """The requests that only ever listen."""
         return tuple(self._listening)
 
+    async def all_changed(self) -> None:
+        """Every list may look different now: those of which the server says that they may."""
+        await self.lists_changed(("tools", *(kind for kind in self._changing if kind != "tools")))
+
     async def lists_changed(self, kinds: Iterable[str]) -> None:
         """Lists (`tools`, `resources`, `prompts`) look different now."""
         for kind in kinds:
@@ -48,7 +68,7 @@ class Notices:
 
     async def error(self, text: str) -> None:
         """Something a person should read in the client's log."""
-        if self.logging and self._in_session():
+        if self._logging and self._in_session():
             params: dict[str, Json] = {"level": "error", "logger": "keyid-gateway", "data": text}
             await self._say("notifications/message", params)
 

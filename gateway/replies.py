@@ -57,6 +57,14 @@ def denial(request: Message, decision: Decision, decision_id: str) -> bytes:
     return result(request.id, value)
 
 
+def unable(request: Message, text: str, code: int = INTERNAL_ERROR) -> bytes:
+    """A request that cannot come to its end: for a call a result that the model reads, else an error."""
+    if request.method != "tools/call":
+        return error(request.id, code, text)
+    value: dict[str, Json] = {"content": [{"type": "text", "text": text}], "isError": True}
+    return result(request.id, {"resultType": "complete", **value} if is_modern(request) else value)
+
+
 def failure(request: Message, text: str, answer: Answer) -> bytes:
     """An error because the upstream gave no usable answer; the HTTP status, if any, is in `data`.
 

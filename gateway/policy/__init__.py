@@ -6,11 +6,13 @@ answer `initialize` first. `load` imports them when it is called.
 
 from gateway.policy.compiled import Policy
 from gateway.policy.decision import Decision, Effect, Facts, Limit, Reason, Scope, Strategy, ToolCall
-from gateway.policy.judge import decide, decide_method, visible
+from gateway.policy.judge import HOUSEKEEPING, LISTS, decide, decide_method, visible
 from gateway.policy.problem import PolicyError, Problem
 from gateway.policy.refusals import refuse_limit, refuse_no_policy, refuse_state
 
 __all__ = [
+    "HOUSEKEEPING",
+    "LISTS",
     "Decision",
     "Effect",
     "Facts",

@@ -17,6 +17,7 @@ Reason: TypeAlias = Literal[
     "state",
     "no policy",
     "upstream",
+    "cancelled",
     "unknown tool",
     "hidden",
     "default",

@@ -21,7 +21,16 @@ from gateway.policy.refusals import (
     tool_words,
 )
 
-HOUSEKEEPING = frozenset({"initialize", "ping", "server/discover", "logging/setLevel", "tools/list"})
+LISTS = frozenset({"tools/list", "resources/list", "resources/templates/list", "prompts/list", "tasks/list"})
+"""Request methods whose answer is filtered by the document instead."""
+HOUSEKEEPING = LISTS | {
+    "initialize",
+    "ping",
+    "server/discover",
+    "logging/setLevel",
+    "subscriptions/listen",
+    "resources/unsubscribe",
+}
 """Request methods that carry no effect of the upstream's: they pass whatever the document says."""
 
 

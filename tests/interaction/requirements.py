@@ -63,7 +63,7 @@ REQUIREMENTS: Final[Mapping[str, str]] = MappingProxyType(
         "era.each-request": "both eras work on one connection in any order; nothing is decided by the first message",
         "era.none": "a request of no revision, with no session open, is malformed, and decides nothing",
         "era.legacy-upstream": "the probe of a server that only knows handshakes is refused as it refuses it",
-        "era.modern-upstream": "a server that only knows the stateless revision refuses `initialize` in its own words",
+        "era.modern-upstream": "a client of a handshake revision is spoken for before a server that knows only the stateless one",
         # the start
         "start.lean": "before the first answer neither the SDK nor pydantic is imported, and the SDK never",
     }

@@ -286,13 +286,16 @@ def test_a_probe_of_a_server_that_knows_only_handshakes_is_refused_and_the_hands
 
 
 @shows("era.modern-upstream")
-def test_a_server_that_knows_no_handshake_refuses_it_in_its_own_words(home: Home) -> None:
+def test_a_handshake_with_a_server_that_knows_none_is_answered_for_it_and_touches_no_stateless_request(
+    home: Home,
+) -> None:
     with (
         Standin(StandinOptions(protocol="modern"), clock=StandingClock()) as standin,
         Gateway(home, standin.url, policy=ALLOW_ALL) as gateway,
     ):
-        error = gateway.initialize()["error"]
-        assert (error["code"], error["data"]["supported"]) == (-32022, [VERSION])
+        opened = gateway.initialize()["result"]
+        assert (opened["protocolVersion"], opened["serverInfo"]["name"]) == ("2025-06-18", "keyid-standin")
+        assert "resultType" not in gateway.call("get_identity", {})
         assert "result" in gateway.request("server/discover", modern())
         assert gateway.call("get_identity", {}, **modern())["resultType"] == "complete"
 

@@ -1,0 +1,69 @@
+"""One judged request on its way, on whose behalf it is judged, and what judging asks of the other rooms."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from gateway.jsonrpc import Message
+from gateway.policies import NoPolicy
+from gateway.policy import Facts, Policy, ToolCall
+from gateway.state import State
+from gateway.upstream import Answer
+
+Forward: TypeAlias = Callable[[bytes], Awaitable[Answer]]
+"""Sends the judged bytes to the upstream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """On whose behalf this process judges: the grant, this session, and the upstream's URL without its query."""
+
+    grant: str
+    session: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What the client says of itself. Recorded, never trusted."""
+
+    name: str = ""
+    version: str = ""
+
+
+class Surroundings(Protocol):
+    """What the interceptor asks of the others. What can take time comes first; then everything is there at once."""
+
+    async def prepare(self) -> Policy | NoPolicy:
+        """See to it that a policy is in force, and give it."""
+        ...
+
+    async def look_up(self, tool: str, request: Message) -> Answer | None:
+        """See to it that what is known of a tool is current. What the upstream answered instead, if it is not."""
+        ...
+
+    async def state(self) -> State: ...
+
+    def in_force(self) -> Policy | NoPolicy: ...
+
+    def facts(self, tool: str) -> Facts: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One request on its way: what is judged, the bytes that stand for it, when it came (monotonic)."""
+
+    id: str
+    request: Message
+    body: bytes
+    client: Client
+    started: float
+
+    @property
+    def call(self) -> ToolCall | None:
+        """The tool call, or None for another method."""
+        if self.request.method != "tools/call":
+            return None
+        name = self.request.params.get("name")
+        arguments = self.request.params.get("arguments")
+        return ToolCall(name if isinstance(name, str) else "", arguments if isinstance(arguments, dict) else {})

@@ -1,0 +1,135 @@
+"""Which way one request takes.
+
+It is recognised **by its method**, never by its shape:
+
+| from the client | what happens |
+|---|---|
+| `tools/call`; `resources/*`, `prompts/get`, `completion/complete`; unknown methods | judged (`Interceptor`) |
+| `ping`, `server/discover`, `logging/setLevel`, `subscriptions/listen` | housekeeping: passes |
+| the lists | housekeeping: pass, and are filtered on their way back |
+| `tasks/*` | passes for a task that a judged call created, else as a task that does not exist |
+"""
+
+from typing import Final
+
+from gateway import replies
+from gateway.case import Client, Forward
+from gateway.filters import filtered, without_denied_subscriptions
+from gateway.interceptor import Interceptor
+from gateway.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, Json, Message, fold
+from gateway.mirror import Mirror
+from gateway.policies import Policies
+from gateway.policy import HOUSEKEEPING, LISTS
+from gateway.questions import Questions
+from gateway.tasks import Tasks
+from gateway.upstream import Answer
+from gateway.upstream.headers import is_modern
+from gateway.upstream.session import Upstream
+
+_HEADER_MISMATCH: Final = -32020
+_CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
+
+
+class Dispatch:
+    """Sends requests on their way."""
+
+    def __init__(
+        self, upstream: Upstream, mirror: Mirror, interceptor: Interceptor, policies: Policies, questions: Questions
+    ) -> None:
+        self._upstream = upstream
+        self._mirror = mirror
+        self._interceptor = interceptor
+        self._policies = policies
+        self._questions = questions
+        self._client = Client()
+        self._tasks = Tasks()
+
+    def introduce(self, initialize: Message) -> None:
+        """Remember who the client of a handshake session is."""
+        self._client = _client(initialize.params.get("clientInfo"))
+
+    async def line(self, message: Message) -> bytes:
+        """The line that answers a request."""
+        if message.method in HOUSEKEEPING:
+            return await self._pass(message)
+        if message.method.startswith("tasks/"):
+            return await self._task(message)
+        if message.method != "tools/call" and _reads_like_a_call(message.method):
+            return replies.error(message.id, METHOD_NOT_FOUND, "unknown method: it only looks like `tools/call`")
+        return await self.judged(message, self._forwarder(message))
+
+    async def judged(self, message: Message, forward: Forward) -> bytes:
+        """The line that answers a request which is judged; `forward` is how it is done if it may be."""
+        return await self._interceptor.intercept(message, self._identify(message), forward)
+
+    async def _pass(self, message: Message) -> bytes:
+        body = message.raw
+        if message.method == "subscriptions/listen":
+            body = without_denied_subscriptions(message, await self._policies.current())
+        as_of = self._mirror.catalogue.changes
+        answer = await self._upstream.request(message, body=body)
+        if answer.response is None:
+            return replies.failure(message, answer.failure or "no answer", answer)
+        if message.method in LISTS:
+            return await self._list(message, answer.response, as_of)
+        return replies.relayed(answer.response)
+
+    async def _list(self, message: Message, response: Message, as_of: int) -> bytes:
+        result = response.body.get("result")
+        if message.method == "tools/list" and isinstance(result, dict):
+            cursor = message.params.get("cursor")
+            self._mirror.catalogue.page(cursor if isinstance(cursor, str) else None, result, as_of=as_of)
+        return filtered(message, response, await self._policies.current(), self._tasks)
+
+    async def _task(self, message: Message) -> bytes:
+        if message.params.get("taskId") not in self._tasks:
+            return replies.error(message.id, INVALID_PARAMS, "no such task: only tasks of judged calls are reachable")
+        answer = await self._upstream.request(message, body=message.raw)
+        if answer.response is None:
+            return replies.failure(message, answer.failure or "no answer", answer)
+        return replies.relayed(answer.response)
+
+    def _forwarder(self, message: Message) -> Forward:
+        async def forward(body: bytes) -> Answer:
+            answer = await self._request(message, body)
+            if _refused_for_headers(answer) and await self._looked_again(message):
+                answer = await self._request(message, body)
+            self._tasks.note(answer)
+            return self._questions.checked(message, answer)
+
+        return forward
+
+    async def _request(self, message: Message, body: bytes) -> Answer:
+        name = message.params.get("name")
+        schema = self._mirror.catalogue.input_schema(name) if isinstance(name, str) else None
+        return await self._upstream.request(message, body=body, schema=schema)
+
+    async def _looked_again(self, message: Message) -> bool:
+        """Fetch the tools anew, because a call was refused for headers made from a schema that is out of date."""
+        name = message.params.get("name")
+        if message.method != "tools/call" or not isinstance(name, str):
+            return False
+        catalogue = self._mirror.catalogue
+        catalogue.changed()
+        return await self._mirror.ensure(name, message) is None and name in catalogue
+
+    def _identify(self, message: Message) -> Client:
+        return _client(message.meta.get(_CLIENT_INFO)) if is_modern(message) else self._client
+
+
+def _refused_for_headers(answer: Answer) -> bool:
+    """Whether the server did not run a request because its headers do not fit its body (2026-07-28)."""
+    error = answer.response.body.get("error") if answer.response is not None else None
+    return answer.status == 400 and isinstance(error, dict) and error.get("code") == _HEADER_MISMATCH
+
+
+def _reads_like_a_call(method: str) -> bool:
+    """Whether a careless upstream might take a method for `tools/call`: by case, form, white space, what is unseen."""
+    return "".join(char for char in fold(method) if char.isprintable() and not char.isspace()) == "tools/call"
+
+
+def _client(info: Json) -> Client:
+    if not isinstance(info, dict):
+        return Client()
+    name, version = info.get("name"), info.get("version")
+    return Client(name if isinstance(name, str) else "", version if isinstance(version, str) else "")
