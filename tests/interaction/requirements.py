@@ -64,6 +64,15 @@ REQUIREMENTS: Final[Mapping[str, str]] = MappingProxyType(
         "era.none": "a request of no revision, with no session open, is malformed, and decides nothing",
         "era.legacy-upstream": "the probe of a server that only knows handshakes is refused as it refuses it",
         "era.modern-upstream": "a client of a handshake revision is spoken for before a server that knows only the stateless one",
+        # a client of a handshake revision before a server that only knows 2026-07-28
+        "translate.opening": "`initialize` is answered with what the server says of itself",
+        "translate.results": "results are those of the server, without what only its revision has",
+        "translate.errors": "errors have the codes of the client's revision",
+        "translate.questions": "what the server needs is asked of the client in its own way, if it declared it",
+        "translate.notices": "progress and log messages come while a call runs",
+        "translate.cancel": "a cancelled call stops at the server",
+        "translate.subscriptions": "subscriptions and changed lists are heard of, until they are not wanted any more",
+        "translate.concurrent": "calls and questions at once do not get mixed up",
         # the start
         "start.lean": "before the first answer neither the SDK nor pydantic is imported, and the SDK never",
     }
