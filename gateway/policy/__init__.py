@@ -5,17 +5,34 @@ answer `initialize` first. `load` imports them when it is called.
 """
 
 from gateway.policy.compiled import Policy
-from gateway.policy.decision import Decision, Effect, Facts, Limit, Reason, Scope, Strategy, ToolCall
-from gateway.policy.judge import HOUSEKEEPING, LISTS, decide, decide_method, visible
+from gateway.policy.decision import (
+    Circumstances,
+    Decision,
+    Effect,
+    Facts,
+    Layer,
+    Limit,
+    Reason,
+    Scope,
+    Strategy,
+    ToolCall,
+)
+from gateway.policy.judge import decide, visible
+from gateway.policy.layers import compose
 from gateway.policy.problem import PolicyError, Problem
 from gateway.policy.refusals import refuse_limit, refuse_no_policy, refuse_state
+from gateway.policy.requests import HOUSEKEEPING, LISTS, decide_method, decide_request, permits
+from gateway.policy.schemas import InputSchema
 
 __all__ = [
     "HOUSEKEEPING",
     "LISTS",
+    "Circumstances",
     "Decision",
     "Effect",
     "Facts",
+    "InputSchema",
+    "Layer",
     "Limit",
     "Policy",
     "PolicyError",
@@ -24,9 +41,12 @@ __all__ = [
     "Scope",
     "Strategy",
     "ToolCall",
+    "compose",
     "decide",
     "decide_method",
+    "decide_request",
     "load",
+    "permits",
     "refuse_limit",
     "refuse_no_policy",
     "refuse_state",
@@ -34,8 +54,8 @@ __all__ = [
 ]
 
 
-def load(data: bytes, *, name: str) -> Policy:
+def load(data: bytes, *, name: str, layer: Layer = "user") -> Policy:
     """The policy that a document says. Raises `PolicyError` with everything that is wrong with it."""
     from gateway.policy.loader import load as load_document  # here, because it imports pydantic and RE2
 
-    return load_document(data, name=name)
+    return load_document(data, name=name, layer=layer)

@@ -10,41 +10,58 @@ classes B8, B9), and it is written in two places of this module: `require` fires
 | `deny_if`, `approve_if` | does not hold | fires |
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Literal, TypeAlias
 
 from gateway.jsonrpc import Json
 from gateway.policy.decision import Facts, ToolCall
+from gateway.policy.facts import known
 from gateway.policy.paths import Path, argument, select
-from gateway.policy.values import Judge, Truth, all_of, any_of
+from gateway.policy.values import Found, Judge, Truth, all_of, any_of
 
-CheckKind: TypeAlias = Literal["action", "validate", "require", "deny_if", "approval"]
+CheckKind: TypeAlias = Literal["action", "validate", "schema", "require", "deny_if", "approval"]
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition: the path, the operator and operand as written, and the two of them compiled."""
+    """One condition: the path, the operator and operand as written, and the two of them compiled.
+
+    `zone` is where a path of the time looks at the clock.
+    """
 
     path: Path
     op: str
     operand: Json
     judge: Judge
+    zone: tzinfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: `rule` points to it, `text` is what the policy wants to be said (empty: the standard words)."""
+    """One check: `rule` points to it, `text` is what the policy wants to be said (empty: the standard words).
+
+    `observed`: it only says what it would refuse (`mode`).
+    """
 
     kind: CheckKind
     rule: str
     text: str
     conditions: tuple[Condition, ...] = ()
+    observed: bool = False
 
 
-def holds(condition: Condition, arguments: Mapping[str, Json], *, every: bool) -> Truth:
+def found_by(condition: Condition, call: ToolCall, facts: Facts) -> Sequence[Found]:
+    """Everything the condition's path finds."""
+    if condition.path.root == "args":
+        return select(condition.path, call.arguments)
+    return (known(condition.path, call, facts, condition.zone),)
+
+
+def holds(condition: Condition, call: ToolCall, facts: Facts, *, every: bool) -> Truth:
     """Whether a condition holds. `[*]`: for every value and at least one, or for any (the polarity of its check)."""
-    found = select(condition.path, arguments)
+    found = found_by(condition, call, facts)
     if len(found) == 1:
         return condition.judge(found[0])
     judged = map(condition.judge, found)
@@ -53,10 +70,10 @@ def holds(condition: Condition, arguments: Mapping[str, Json], *, every: bool) -
     return any_of(judged)
 
 
-def conjunction(check: Check, arguments: Mapping[str, Json]) -> Truth:
+def conjunction(check: Check, call: ToolCall, facts: Facts) -> Truth:
     """The check's conditions, ANDed; true for none."""
     every = check.kind == "require"
-    return all_of(holds(condition, arguments, every=every) for condition in check.conditions)
+    return all_of(holds(condition, call, facts, every=every) for condition in check.conditions)
 
 
 def fires(check: Check, call: ToolCall, facts: Facts) -> bool:
@@ -66,10 +83,12 @@ def fires(check: Check, call: ToolCall, facts: Facts) -> bool:
             return True
         case "validate":
             return bool(missing_arguments(call, facts))
+        case "schema":
+            return schema_fault(call, facts) is not None
         case "require":
-            return conjunction(check, call.arguments) is not True
+            return conjunction(check, call, facts) is not True
         case "deny_if" | "approval":
-            return conjunction(check, call.arguments) is not False
+            return conjunction(check, call, facts) is not False
 
 
 def missing_arguments(call: ToolCall, facts: Facts) -> tuple[str, ...]:
@@ -77,9 +96,14 @@ def missing_arguments(call: ToolCall, facts: Facts) -> tuple[str, ...]:
     return tuple(argument(name) for name in facts.required_arguments if call.arguments.get(name) is None)
 
 
-def culprit(check: Check, call: ToolCall) -> str | None:
-    """The path of the argument for which a check of conditions fired: never its value."""
+def schema_fault(call: ToolCall, facts: Facts) -> str | None:
+    """What is wrong with the arguments by the tool's own schema; without one, nobody can tell that nothing is."""
+    return "the tool announces no input schema" if facts.schema is None else facts.schema.fault(call.arguments)
+
+
+def culprit(check: Check, call: ToolCall, facts: Facts) -> str | None:
+    """The path for which a check of conditions fired: never its value."""
     every = check.kind == "require"
-    judged = [(holds(condition, call.arguments, every=every), condition.path.text) for condition in check.conditions]
+    judged = [(holds(condition, call, facts, every=every), condition.path.text) for condition in check.conditions]
     suspects = [text for truth, text in judged if (truth is not True if every else truth is None)]
     return next(iter(suspects or [text for _, text in judged]), None)

@@ -10,8 +10,11 @@ from decimal import Decimal
 from typing import Literal, TypeAlias
 
 from gateway.jsonrpc import Json
+from gateway.policy.paths import Path
+from gateway.policy.schemas import InputSchema
 
-Effect: TypeAlias = Literal["allow", "deny", "approve"]
+Effect: TypeAlias = Literal["allow", "deny", "approve", "observe"]
+"""`observe`: the policy would deny, and says by which rule, but is only being tried out (`mode`): relay and record."""
 Reason: TypeAlias = Literal[
     "allowed",
     "state",
@@ -28,9 +31,12 @@ Reason: TypeAlias = Literal[
     "limit",
     "approval",
     "method",
+    "resource",
+    "prompt",
 ]
-Scope: TypeAlias = Literal["grant", "session"]
-Strategy: TypeAlias = Literal["fixed", "sliding"]
+Scope: TypeAlias = Literal["grant", "session", "server"]
+Strategy: TypeAlias = Literal["fixed", "sliding", "session"]
+Layer: TypeAlias = Literal["site", "user", "project"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +48,47 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is true at the moment of the decision, and in the transaction in which it is made.
+
+    `now` is in seconds since the epoch. `client` is what the client calls itself (empty: nothing). `session_calls` are
+    the calls of each tool that this session was let through, `session_denials` those it was denied. `seconds_since`
+    holds the seconds since the last call of a tool by this grant in any process: a tool is missing where there was
+    none. Asked for only the tools that the policy names (`Policy.asks_since`).
+    """
+
+    now: float
+    grant: str
+    client: str
+    session_calls: Mapping[str, int]
+    session_denials: int
+    seconds_since: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """What the decision may know beside the call: whether the tool is mirrored, and what its input schema requires."""
+    """What the decision may know beside the call.
+
+    Whether the tool is mirrored; what its input schema requires, and that schema itself; its annotations as announced;
+    the circumstances. What is not given, a condition about it cannot judge.
+    """
 
     mirrored: bool
     required_arguments: tuple[str, ...] = ()
+    schema: InputSchema | None = None
+    annotations: Mapping[str, Json] | None = None
+    circumstances: Circumstances | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One compiled limit: `rule` points to it; (`tools_key`, `counter`, `window`, `strategy`) name its counter.
+    """One compiled limit. `rule` points to it; `layer`, `tools_key`, `counter`, `window`, `strategy` name its counter.
 
-    `seconds` is the window's length; `window` is how people say it (`minute`, `60 seconds`). `tools_key` is the key of
-    `tools` as written, or `all_tools`. `strategy` "fixed" aligns windows to UTC; "sliding" never lets more than
-    `maximum` through in any span of `seconds`. `on_deny` is what the agent reads when the limit is
-    reached; empty: the standard words.
+    `seconds` is the window's length (0: the whole session); `window` is how people say it (`minute`, `60 seconds`).
+    `tools_key` is the key of `tools` as written, or `all_tools`. `strategy` "fixed" aligns windows to UTC; "sliding"
+    never lets more than `maximum` through in any span of `seconds`; "session" never resets. `on_deny` is what the agent
+    reads when the limit is reached; empty: the standard words. `cost` is where the cost of a call stands (None: it is
+    1), `per` where the value stands that is counted apart. `observed`: it is counted, and would deny.
     """
 
     rule: str
@@ -68,11 +100,17 @@ class Limit:
     scope: Scope
     strategy: Strategy
     on_deny: str = ""
+    cost: Path | None = None
+    per: Path | None = None
+    observed: bool = False
+    layer: Layer = "user"
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the policy says of one call. `limits` are the obligation to reserve all of them before relaying.
+
+    A rule of another layer than the user's is written with that layer before it: `site:/tools/send_email/deny_if/0`.
 
     `message` is what the agent reads after `[POLICY DENIED] ` (or `[APPROVAL REQUIRED] `); empty when allowed.
     """

@@ -12,13 +12,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.jsonrpc import Json
-from gateway.policy.document import FAULT, Document, Strict, keys, later, one_of
+from gateway.policy.document import Document, Strict, keys, later
+from gateway.policy.fields import FAULT, one_of
 from gateway.policy.positions import Places, pointer
 from gateway.policy.problem import Fault, Problem, quoted
 from gateway.policy.values import NOUNS, kind
 
 _KEY = "[key]"
-_BRANCHES = frozenset({"(object)", "(text)"})
+_BRANCHES = frozenset({"(object)", "(text)", "(list)", "(other)"})
 _WANTED: Mapping[str, tuple[str, str]] = {
     "model_type": ("an object", "write `{ … }`"),
     "mapping_type": ("an object", "write `{ … }`"),
@@ -38,11 +39,11 @@ class _Place:
     at_key: bool = False
 
 
-def diagnose(error: ValidationError, value: Json, places: Places) -> Iterator[Problem]:
+def diagnose(error: ValidationError, value: Json, places: Places, shape: type[Strict] = Document) -> Iterator[Problem]:
     """The problems of a document that is not of the right shape."""
     for details in error.errors(include_url=False):
         place = _place(details, value)
-        fault = _fault(details, place)
+        fault = _fault(details, place, shape)
         where = pointer(*place.steps)
         yield Problem(where, *(places.key(where) if place.at_key else places.value(where)), fault.message, fault.hint)
 
@@ -66,24 +67,24 @@ def _place(details: ErrorDetails, value: Json) -> _Place:
     return _Place(tuple(steps), current, at_key)
 
 
-def _fault(details: ErrorDetails, place: _Place) -> Fault:
+def _fault(details: ErrorDetails, place: _Place, shape: type[Strict]) -> Fault:
     error, context = details["type"], details.get("ctx", {})
     if error == FAULT:
         return Fault(str(context["message"]), str(context["hint"]))
     if error == "missing":
-        return _missing(str(details["loc"][-1]), place)
+        return _missing(str(details["loc"][-1]), place, shape)
     if error == "extra_forbidden":
-        return _unknown(str(place.steps[-1]), _model(place.steps[:-1]))
+        return _unknown(str(place.steps[-1]), _model(place.steps[:-1], shape))
     if error == "literal_error":
-        return _not_one_of(place)
+        return _not_one_of(place, shape)
     wanted, hint = _WANTED.get(error, ("of another form", "see the reference of the policy language"))
     if place.steps and place.steps[-1] == "rate_limit":
         hint = 'write `"30/hour"` or `{ "max": 30, "window": 3600 }`'
     return Fault(f"must be {wanted}, not {NOUNS[kind(place.value)]}", hint)
 
 
-def _missing(name: str, place: _Place) -> Fault:
-    required = [key for key, needed in keys(_model(place.steps)).items() if needed]
+def _missing(name: str, place: _Place, shape: type[Strict]) -> Fault:
+    required = [key for key, needed in keys(_model(place.steps, shape)).items() if needed]
     return Fault(f"{quoted(name)} is missing", "required here: " + ", ".join(f"`{key}`" for key in required))
 
 
@@ -96,10 +97,12 @@ def _unknown(name: str, model: type[Strict]) -> Fault:
     return Fault(f"unknown key {quoted(name)}", hint)
 
 
-def _not_one_of(place: _Place) -> Fault:
+def _not_one_of(place: _Place, shape: type[Strict]) -> Fault:
     field = str(place.steps[-1])
     # a number in back-ticks alone would be read as one
-    choices = tuple(f'"{choice}"' if choice.isdecimal() else choice for choice in get_args(_annotation(place.steps)))
+    choices = tuple(
+        f'"{choice}"' if choice.isdecimal() else choice for choice in get_args(_annotation(place.steps, shape))
+    )
     if not isinstance(place.value, str):
         return Fault(f"must be a string, not {NOUNS[kind(place.value)]}", one_of(choices))
     article = "an" if field[0] in "aeiou" else "a"
@@ -109,14 +112,14 @@ def _not_one_of(place: _Place) -> Fault:
 # --- walking the models -----------------------------------------------------------------------------------------------
 
 
-def _model(steps: tuple[str | int, ...]) -> type[Strict]:
+def _model(steps: tuple[str | int, ...], shape: type[Strict]) -> type[Strict]:
     """The model that describes the object at these steps."""
-    return next(_models(_annotation(steps)), Document)
+    return next(_models(_annotation(steps, shape)), shape)
 
 
-def _annotation(steps: tuple[str | int, ...]) -> object:
+def _annotation(steps: tuple[str | int, ...], shape: type[Strict]) -> object:
     """The annotation of what stands at these steps."""
-    current: object = Document
+    current: object = shape
     for step in steps:
         model = next(_models(current), None) if not _is_container(current) else None
         current = _member(model, step) if model is not None else get_args(current)[-1 if isinstance(step, str) else 0]

@@ -5,20 +5,30 @@ Values are `true`, `false`, `unjudgeable` and `absent`; a limit is `counted`, si
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from gateway.jsonrpc import Json, serialise
-from gateway.policy.checks import Check, Condition, conjunction, fires, holds, missing_arguments
+from gateway.policy.amounts import Unmeasurable, measure
+from gateway.policy.checks import (
+    Check,
+    Condition,
+    conjunction,
+    fires,
+    found_by,
+    holds,
+    missing_arguments,
+    schema_fault,
+)
 from gateway.policy.compiled import Policy
 from gateway.policy.decision import Decision, Facts, ToolCall
 from gateway.policy.judge import decide
-from gateway.policy.paths import select
 from gateway.policy.positions import Places
 from gateway.policy.source import places as places_of
 from gateway.policy.values import ABSENT, Truth
 
 Shown: TypeAlias = Literal["true", "false", "unjudgeable", "absent", "counted"]
+_PREFIXES = ("site:", "project:")
 _SHOWN: Mapping[Truth, Shown] = {True: "true", False: "false", None: "unjudgeable"}
 
 
@@ -60,70 +70,70 @@ class Explanation:
 
 
 def explain(policy: Policy, call: ToolCall, facts: Facts) -> Explanation:
-    """Every check of this tool, in the order of the decision."""
+    """Every check of this tool in every layer, in the order of the decision."""
     decision = decide(policy, call, facts)
-    places = places_of(policy.text, policy.name)
-    steps = [*_listing(policy, call, facts, places), *_checks(policy, call, facts, places)]
-    decided = next((index for index, step in enumerate(steps) if step.refuses), None)
-    marked = (_mark(step) if index == decided else step for index, step in enumerate(steps))
-    return Explanation(call, decision, tuple(marked), _change(policy, decision, call, facts, places))
-
-
-def _mark(step: Step) -> Step:
-    return Step(step.kind, step.rule, step.line, step.value, step.refuses, decided=True, conditions=step.conditions)
+    steps = [Step("mirrored", "(unknown tool)", None, _truth(value=facts.mirrored), not facts.mirrored)]
+    for layer in policy.layers:
+        places = places_of(layer.text, layer.name)
+        prefix = "" if layer.layer == "user" else f"{layer.layer}:"
+        found = (*_listing(layer, call, places), *_checks(layer, call, facts, places))
+        steps += (replace(step, rule=f"{prefix}{step.rule}") for step in found)
+    if decision.effect != "allow":
+        decided = next(index for index, step in enumerate(steps) if step.rule == decision.rule)
+        steps[decided] = replace(steps[decided], decided=True)
+    return Explanation(call, decision, tuple(steps), _change(policy, decision, call, facts))
 
 
 def _truth(*, value: bool) -> Shown:
     return "true" if value else "false"
 
 
-def _listing(policy: Policy, call: ToolCall, facts: Facts, places: Places) -> Iterator[Step]:
-    yield Step("mirrored", "(unknown tool)", None, _truth(value=facts.mirrored), not facts.mirrored)
-    hidden = policy.hidden(call.tool)
+def _listing(policy: Policy, call: ToolCall, places: Places) -> Iterator[Step]:
+    applied = policy.applied(call.tool)
+    hidden = applied.hidden
     line = None if hidden is None else places.value(hidden)[0]
     yield Step("hide", "(hidden)", line, _truth(value=hidden is not None), hidden is not None)
-    listed = policy.listed(call.tool)
+    listed = applied.listed
     permitted = bool(listed) or policy.default_allows
+    rule = applied.rule if permitted else "(default deny)"
     line = places.key(listed[0].rule)[0] if listed else places.value("/default")[0]
-    yield Step(
-        "listed",
-        "(default deny)" if not permitted else _permission(policy, call),
-        line,
-        _truth(value=permitted),
-        not permitted,
-    )
-
-
-def _permission(policy: Policy, call: ToolCall) -> str:
-    listed = policy.listed(call.tool)
-    return listed[0].rule if listed else "(default allow)"
+    yield Step("listed", rule, line, _truth(value=permitted), not permitted and not policy.observed)
 
 
 def _checks(policy: Policy, call: ToolCall, facts: Facts, places: Places) -> Iterator[Step]:
-    entries = (*policy.listed(call.tool), policy.all_tools)
-    for check in (check for entry in entries for check in entry.checks):
+    applied = policy.applied(call.tool)
+    for check in applied.checks:
         yield _step(check, call, facts, places)
-    for check in (check for entry in entries for check in entry.approvals):
+    for limit in applied.limits:
+        fault = measure(limit, call.arguments)
+        if isinstance(fault, Unmeasurable):
+            rule = f"{limit.rule}/{fault.field}"
+            yield Step("limit", rule, places.value(rule)[0], "unjudgeable", refuses=not limit.observed)
+    for check in applied.approvals:
         yield _step(check, call, facts, places)
-    for limit in (limit for entry in entries for limit in entry.limits):
+    for limit in applied.limits:
         yield Step("limit", limit.rule, places.value(limit.rule)[0], "counted", refuses=False)
 
 
 def _step(check: Check, call: ToolCall, facts: Facts, places: Places) -> Step:
     firing = fires(check, call, facts)
-    conditions = tuple(_condition(condition, call, every=check.kind == "require") for condition in check.conditions)
-    if check.kind == "validate":
+    conditions = tuple(
+        _condition(condition, call, facts, every=check.kind == "require") for condition in check.conditions
+    )
+    if check.kind in ("validate", "schema"):
         value = _truth(value=not firing)
     else:
-        value = _SHOWN[conjunction(check, call.arguments)]
+        value = _SHOWN[conjunction(check, call, facts)]
         if value == "false" and any(condition.value == "absent" for condition in conditions):
             value = "absent"
-    return Step(check.kind, check.rule, places.value(check.rule)[0], value, firing, conditions=conditions)
+    return Step(
+        check.kind, check.rule, places.value(check.rule)[0], value, firing and not check.observed, conditions=conditions
+    )
 
 
-def _condition(condition: Condition, call: ToolCall, *, every: bool) -> ConditionStep:
-    truth = holds(condition, call.arguments, every=every)
-    found = select(condition.path, call.arguments)
+def _condition(condition: Condition, call: ToolCall, facts: Facts, *, every: bool) -> ConditionStep:
+    truth = holds(condition, call, facts, every=every)
+    found = found_by(condition, call, facts)
     absent = truth is False and condition.op != "exists" and all(item is ABSENT or item is None for item in found)
     value: Shown = "absent" if absent else _SHOWN[truth]
     return ConditionStep(condition.path.text, condition.op, written(condition.operand), value)
@@ -137,44 +147,59 @@ def written(operand: Json) -> str:
 # --- what would change it ---------------------------------------------------------------------------------------------
 
 
-def _change(policy: Policy, decision: Decision, call: ToolCall, facts: Facts, places: Places) -> str:
+def _change(policy: Policy, decision: Decision, call: ToolCall, facts: Facts) -> str:
     if decision.effect == "allow":
         return "nothing has to change: the call is relayed once its limits are reserved"
+    if decision.reason == "unknown tool":
+        return "the upstream would have to announce a tool of exactly this name"
+    prefix, rule = _split(decision.rule)
+    layer = next(layer for layer in policy.layers if layer.layer == prefix)
+    places = places_of(layer.text, layer.name)
+    of_layer = "" if prefix == "user" else f" of the {prefix} policy"
     match decision.reason:
-        case "unknown tool":
-            return "the upstream would have to announce a tool of exactly this name"
         case "hidden":
-            hidden = policy.hidden(call.tool) or "/hide"
-            name = "*" if hidden == policy.hide_all else call.tool
-            return f"take `{name}` out of `hide` (line {places.value(hidden)[0]})"
+            where = layer.hidden(call.tool) or "/hide"
+            name = next(name for name, found in layer.hide.items() if found == where)
+            return f"take `{name}` out of `hide` (line {places.value(where)[0]}{of_layer})"
         case "default":
-            return f"name `{call.tool}` under `tools`, or set `default` to `allow` (line {places.value('/default')[0]})"
-    line = places.value(decision.rule)[0]
-    entries = (*policy.listed(call.tool), policy.all_tools)
-    checks = (check for entry in entries for check in (*entry.checks, *entry.approvals))
-    check = next(check for check in checks if check.rule == decision.rule and fires(check, call, facts))
-    return f"{_advice(check, call, facts)} (line {line})"
+            line = places.value("/default")[0]
+            return f"name `{call.tool}` under `tools`, or set `default` to `allow` (line {line}{of_layer})"
+        case "limit":
+            return f"{decision.message} (line {places.value(rule)[0]}{of_layer})"
+    applied = layer.applied(call.tool)
+    check = next(check for check in (*applied.checks, *applied.approvals) if check.rule == rule)
+    return f"{_advice(check, call, facts)} (line {places.value(rule)[0]}{of_layer})"
+
+
+def _split(rule: str) -> tuple[str, str]:
+    """The layer and the rule in it."""
+    if not rule.startswith(_PREFIXES):
+        return "user", rule
+    layer, _, rest = rule.partition(":")
+    return layer, rest
 
 
 def _advice(check: Check, call: ToolCall, facts: Facts) -> str:
     if check.kind == "validate":
         missing = ", ".join(f"`{path}`" for path in missing_arguments(call, facts))
         return f"give {missing}, which the tool requires"
-    condition = _suspect(check, call)
+    if check.kind == "schema":
+        return f"{schema_fault(call, facts)}"
+    condition = _suspect(check, call, facts)
     if condition is None:
         return (
             f"a person has to approve, or `{check.rule}` go" if check.kind == "approval" else f"take out `{check.rule}`"
         )
     words = f"`{condition.path.text} {condition.op} {written(condition.operand)}`"
-    if holds(condition, call.arguments, every=check.kind == "require") is None:
+    if holds(condition, call, facts, every=check.kind == "require") is None:
         return f"send `{condition.path.text}` as a type that {words} can judge"
     if check.kind == "require":
         return f"make {words} hold"
     return f"make {words} not hold" + (", or have a person approve" if check.kind == "approval" else "")
 
 
-def _suspect(check: Check, call: ToolCall) -> Condition | None:
+def _suspect(check: Check, call: ToolCall, facts: Facts) -> Condition | None:
     every = check.kind == "require"
-    judged = [(holds(condition, call.arguments, every=every), condition) for condition in check.conditions]
+    judged = [(holds(condition, call, facts, every=every), condition) for condition in check.conditions]
     suspects = [condition for truth, condition in judged if (truth is not True if every else truth is None)]
     return next(iter(suspects or check.conditions), None)

@@ -116,7 +116,7 @@ def _exists(operand: Json) -> Test:
 
 
 def _regex(operand: Json) -> Test:
-    search = _pattern(cast(str, operand)).search
+    search = compiled(cast(str, operand)).search
 
     def test(value: Json) -> Truth:
         if not isinstance(value, str):
@@ -129,8 +129,8 @@ def _regex(operand: Json) -> Test:
     return test
 
 
-def _pattern(pattern: str) -> "re2._Regexp":
-    """Compiled over bytes: the wrapper for text counts characters after every match. Groups are not captured."""
+def compiled(pattern: str) -> "re2._Regexp":
+    """A pattern, compiled over bytes: the wrapper for text counts characters after every match. It captures nothing."""
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True
@@ -141,7 +141,7 @@ def _pattern_fault(pattern: str) -> Fault | None:
     if len(pattern) > LONGEST_PATTERN:
         return Fault(f"a pattern has at most {LONGEST_PATTERN} characters", "split it into several conditions")
     try:
-        _pattern(pattern)
+        compiled(pattern)
     except (re2.error, UnicodeEncodeError) as error:
         cause = error.args[0] if error.args else b""
         said = cause.decode(errors="replace") if isinstance(cause, bytes) else "not valid Unicode"

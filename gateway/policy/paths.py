@@ -1,8 +1,11 @@
-"""Paths: `args.a.b`, `args.list[0]`, `args.list[*].x`, `args["odd.name"]` (policy language, "Conditions").
+"""Paths: `args.a.b`, `args.list[0]`, `args.list[*].x`, `args["odd.name"]` (policy language, "Conditions"); and facts.
 
 A path selects what it finds: a value, `ABSENT` (a missing member or index, or anything below one), or `UNJUDGEABLE` (a
 step into the wrong container: a caller who sends `["prod"]` where an object is expected must not become absent). Null
 counts as absent, so a step into null is absent. `[*]` selects every element of a list, and nothing where there is none.
+
+A path that does not begin with `args` names one of the facts of `FACTS`: what is known beside the call (`facts` finds
+it). Some of them are about a tool or a hint, whose name follows: `session.calls.send_email`.
 """
 
 import json
@@ -28,7 +31,26 @@ EACH: Final[Literal[Each.EACH]] = Each.EACH
 Step: TypeAlias = str | int | Each
 
 FORMS = 'paths look like `args.to`, `args.list[0]`, `args.list[*].x` or `args["odd.name"]`'
-LATER_ROOTS = frozenset({"session", "grant", "time", "client", "tool"})
+HINTS: Mapping[str, bool] = {
+    "readOnlyHint": False,
+    "destructiveHint": True,
+    "idempotentHint": False,
+    "openWorldHint": True,
+}
+"""The annotations of a tool that can be true or false, and what an absent one means (MCP, ToolAnnotations)."""
+FACTS: Mapping[str, str] = {
+    "session.calls": "tool",
+    "session.denials": "",
+    "grant.seconds_since": "tool",
+    "grant": "",
+    "time.hour": "",
+    "time.weekday": "",
+    "client.name": "",
+    "tool.name": "",
+    "tool.annotations": "hint",
+}
+"""Every fact, and what has to follow it."""
+_ROOTS = frozenset(fact.partition(".")[0] for fact in FACTS)
 
 _AFTER_ROOT = re.compile(r"[.\[\]\s\"]")
 _STEP = re.compile(
@@ -43,20 +65,34 @@ _PLAIN = re.compile(r"[^.\[\]\s\"*]+")
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A parsed path: its text as written, the steps below `args`, and whether it selects `many`."""
+    """A parsed path: its text as written, the steps below its root, and whether it selects `many`.
+
+    The root is `args`, or a fact; then the only step, if any, is the tool or the hint.
+    """
 
     text: str
     steps: tuple[Step, ...]
-    many: bool
+    many: bool = False
+    root: str = "args"
 
 
 def parse(text: str) -> Path | Fault:
     """The path a text says, or what is wrong with it."""
     root = _AFTER_ROOT.split(text, maxsplit=1)[0]
+    if root in _ROOTS:
+        return _fact(text)
     if root != "args":
         return _wrong_root(text, root)
+    steps = _steps(text, len(root))
+    if isinstance(steps, Fault):
+        return steps
+    if not steps or not isinstance(steps[0], str):
+        return Fault(f"{quoted(text)} names no argument", FORMS)
+    return Path(text, steps, EACH in steps)
+
+
+def _steps(text: str, position: int) -> tuple[Step, ...] | Fault:
     steps: list[Step] = []
-    position = len(root)
     while position < len(text):
         match = _STEP.match(text, position)
         step = _step(match) if match else None
@@ -64,9 +100,34 @@ def parse(text: str) -> Path | Fault:
             return Fault(f"{quoted(text)} is not a path: it breaks at character {position + 1}", FORMS)
         steps.append(step)
         position = match.end()
-    if not steps or not isinstance(steps[0], str):
-        return Fault(f"{quoted(text)} names no argument", FORMS)
-    return Path(text, tuple(steps), EACH in steps)
+    return tuple(steps)
+
+
+def _fact(text: str) -> Path | Fault:
+    if text in FACTS and not FACTS[text]:
+        return Path(text, (), root=text)
+    fact = next((fact for fact, named in FACTS.items() if named and text.startswith((f"{fact}.", f"{fact}["))), None)
+    if fact is None:
+        if FACTS.get(text):
+            return Fault(f"{quoted(text)} names no {FACTS[text]}", _form(text))
+        return Fault(f"{quoted(text)} is not a fact", "one of " + ", ".join(map(_example, FACTS)))
+    steps = _steps(text, len(fact))
+    if isinstance(steps, Fault):
+        return steps
+    if len(steps) != 1 or not isinstance(steps[0], str):
+        return Fault(f"{quoted(text)} must name one {FACTS[fact]}", _form(fact))
+    if FACTS[fact] == "hint" and steps[0] not in HINTS:
+        return Fault(f"{quoted(steps[0])} is not a hint", "one of " + ", ".join(f"`{hint}`" for hint in HINTS))
+    return Path(text, steps, root=fact)
+
+
+def _form(fact: str) -> str:
+    example = "readOnlyHint" if FACTS[fact] == "hint" else "send_email"
+    return f"write it like `{fact}.{example}`" + ("" if FACTS[fact] == "hint" else f' or `{fact}["odd.name"]`')
+
+
+def _example(fact: str) -> str:
+    return f"`{fact}.<{FACTS[fact]}>`" if FACTS[fact] else f"`{fact}`"
 
 
 def _step(match: re.Match[str]) -> Step | None:
@@ -84,8 +145,6 @@ def _step(match: re.Match[str]) -> Step | None:
 
 
 def _wrong_root(text: str, root: str) -> Fault:
-    if root in LATER_ROOTS:
-        return Fault(f"paths under `{root}` are not supported by this version", FORMS)
     example = f"args.{text}"
     if isinstance(parse(example), Path):
         return Fault(f"{quoted(root)} is not the root of a path", f"did you mean {quoted(example)}?")

@@ -3,7 +3,9 @@
 The agent reads these after `[POLICY DENIED] ` (policy language, "What the agent receives").
 """
 
+from gateway.policy.amounts import Unmeasurable
 from gateway.policy.decision import Decision, Limit, Reason
+from gateway.policy.layers import named
 
 _LONGEST_NAME = 128
 
@@ -33,10 +35,35 @@ def refuse_default(tool: str) -> Decision:
     return denied("(default deny)", "default", f"{tool_words(tool)} is not permitted by policy")
 
 
-def refuse_method(method: str) -> Decision:
+def refuse_method(method: str, rule: str = "(default deny)") -> Decision:
     """A method that no section of the document covers; the relay says `Denied by policy: ` before it."""
-    shown = method if len(method) <= _LONGEST_NAME else f"{method[:_LONGEST_NAME]}…"
-    return denied("(default deny)", "method", f"method `{shown}` is not permitted")
+    return denied(rule, "method", f"method `{_cut(method)}` is not permitted")
+
+
+def refuse_resource(uri: str, rule: str, why: str) -> Decision:
+    """A resource, by its address. `why`: `no section`, or what is wrong with the address."""
+    return denied(rule, "resource", f'resource "{_cut(uri)}" is not permitted{_because(why, "resources")}')
+
+
+def refuse_prompt(name: str, rule: str, why: str) -> Decision:
+    """A prompt, by its name; `why` as for a resource."""
+    return denied(rule, "prompt", f'prompt "{_cut(name)}" is not permitted{_because(why, "prompts")}')
+
+
+def _because(why: str, section: str) -> str:
+    if why == "no section":
+        return f": the policy denies by default and has no `{section}` section that would open it"
+    return f": {why}" if why else ""
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+
+
+def refuse_uncounted(limit: Limit, fault: Unmeasurable) -> Decision:
+    """A call whose cost, or whose value to be counted apart, cannot be told."""
+    rule = f"{limit.rule}/{fault.field}"
+    return denied(rule, "limit", limit.on_deny or f'Denied by rule "{rule}": {fault.path} must be {fault.expected}')
 
 
 def refuse_state() -> Decision:
@@ -50,10 +77,13 @@ def refuse_no_policy(cause: str) -> Decision:
 
 
 def refuse_limit(limit: Limit, retry_after: int | None) -> Decision:
-    """A limit is used up; `retry_after` is in seconds, None where no waiting helps: one call is more than the limit."""
+    """A limit is used up; `retry_after` is in seconds, None where no waiting helps."""
     standard = f"Rate limit of {limit.maximum:f} per {limit.window} reached."
-    if retry_after is None:
-        standard += " Waiting does not help: one call is more than that."
-    else:
+    if retry_after is not None:
         standard += f" Try again in {retry_after} {'second' if retry_after == 1 else 'seconds'}."
-    return Decision("deny", limit.rule, "limit", limit.on_deny or standard, retry_after_seconds=retry_after)
+    elif limit.strategy == "session":
+        standard += " Waiting does not help: it counts for the whole session."
+    else:
+        standard += " Waiting does not help: one call is more than that."
+    decision = Decision("deny", limit.rule, "limit", limit.on_deny or standard, retry_after_seconds=retry_after)
+    return named(decision, limit.layer)

@@ -30,7 +30,7 @@ def test_what_cannot_be_told_fires_in_every_kind_of_check(first: Truth, second: 
     call = ToolCall("t", {"a": SENT[first], "b": SENT[second]})
     expected = False if False in (first, second) else None if None in (first, second) else True
     for kind in ("require", "deny_if", "approval"):
-        assert conjunction(check(kind, "args.a", "args.b"), call.arguments) is expected
+        assert conjunction(check(kind, "args.a", "args.b"), call, FACTS) is expected
     assert fires(check("require", "args.a", "args.b"), call, FACTS) is (expected is not True)
     assert fires(check("deny_if", "args.a", "args.b"), call, FACTS) is (expected is not False)
     assert fires(check("approval", "args.a", "args.b"), call, FACTS) is (expected is not False)
@@ -67,8 +67,8 @@ def test_every_missing_argument_is_named(arguments: dict[str, Json], missing: tu
 def test_the_culprit_is_the_path_for_which_a_check_fired(
     kind: Literal["require", "deny_if"], arguments: dict[str, Json], path: str
 ) -> None:
-    assert culprit(check(kind, "args.a", "args.b"), ToolCall("t", arguments)) == path
+    assert culprit(check(kind, "args.a", "args.b"), ToolCall("t", arguments), FACTS) == path
 
 
 def test_without_conditions_there_is_no_culprit() -> None:
-    assert culprit(check("deny_if"), ToolCall("t", {})) is None
+    assert culprit(check("deny_if"), ToolCall("t", {}), FACTS) is None

@@ -1,9 +1,8 @@
-import re
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from gateway.policy import Policy, load
+from gateway.policy import Policy, globs, load
 from gateway.policy.compiled import Entry, Pattern
 
 
@@ -17,7 +16,7 @@ def test_an_entry_is_found_by_its_whole_name() -> None:
 
 
 def test_every_entry_that_matches_is_consulted() -> None:
-    pattern = Pattern(re.compile("t.*", re.DOTALL), Entry("t*", "/tools/t*"))
+    pattern = Pattern(globs.parse("t*"), Entry("t*", "/tools/t*"))
     assert [entry.key for entry in replace(policy(), patterns=(pattern,)).listed("t")] == ["t", "t*"]
     assert [entry.key for entry in replace(policy(), patterns=(pattern,)).listed("to")] == ["t*"]
 

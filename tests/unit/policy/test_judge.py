@@ -378,7 +378,7 @@ def test_a_denied_call_owes_no_limit() -> None:
 # --- other methods ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["resources/read", "prompts/get", "completion/complete", "tasks/get", "x/y", ""])
+@pytest.mark.parametrize("method", ["completion/complete", "tasks/get", "resources/write", "x/y", ""])
 def test_a_method_without_a_section_follows_the_default(method: str) -> None:  # B15
     assert decide_method(policy(), method) == Decision(
         "deny", "(default deny)", "method", f"method `{method}` is not permitted"

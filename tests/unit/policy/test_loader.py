@@ -8,7 +8,9 @@ from gateway.errors import ConfigError
 from gateway.policy import Limit, PolicyError, Problem, load
 
 REMOVE = "remove it: nothing is accepted here that is not enforced"
-SPELL_OUT = "write every name in full; patterns come with a later version"
+WINDOWS = "one of `minute`, `hour`, `day`, `session`, or a number of seconds"
+MANY = "name one: `[0]` in place of `[*]`"
+FORMS = 'paths look like `args.to`, `args.list[0]`, `args.list[*].x` or `args["odd.name"]`'
 
 
 def report(text: str | bytes) -> str:
@@ -135,7 +137,7 @@ def test_the_report_of_a_document_names_every_mistake_at_once() -> None:
         ("1:1: `default` is missing", "required here: `version`, `default`"),
         ("2:14: /version: must be a string, not a number", 'one of `"1"`'),
         ("3:3: /defualt: unknown key `defualt`", "did you mean `default`?"),
-        ("7:37: /tools/send_email/limits/0/window: `hourly` is not a window", "one of `minute`, `hour`, `day`"),
+        ("7:37: /tools/send_email/limits/0/window: `hourly` is not a window", WINDOWS),
         (
             "7:54: /tools/send_email/limits/0/max: must be more than 0",
             "to refuse every call, write `action`: `deny`",
@@ -158,18 +160,40 @@ def test_the_report_of_a_document_names_every_mistake_at_once() -> None:
         (
             '"x": 1',
             "2:1: /x: unknown key `x`",
-            "known here: `$schema`, `version`, `description`, `default`, `hide`, `all_tools`, `tools`",
+            (
+                "known here: `$schema`, `version`, `description`, `default`, `mode`, `hide`, `all_tools`, `tools`, "
+                "`methods`, `resources`, `prompts`, `timezone`"
+            ),
         ),
-        ('"mode": "observe"', "2:1: /mode: `mode` is not supported by this version", REMOVE),
-        ('"methods": {}', "2:1: /methods: `methods` is not supported by this version", REMOVE),
-        ('"resources": {}', "2:1: /resources: `resources` is not supported by this version", REMOVE),
-        ('"prompts": {}', "2:1: /prompts: `prompts` is not supported by this version", REMOVE),
-        ('"timezone": "UTC"', "2:1: /timezone: `timezone` is not supported by this version", REMOVE),
+        ('"mode": "watch"', "2:9: /mode: `watch` is not a mode", "one of `enforce`, `observe`"),
+        ('"methods": {}', "2:12: /methods: `default` is missing", "required here: `default`"),
+        ('"resources": null', "2:14: /resources: must be an object, not null", "write `{ \u2026 }`"),
+        (
+            '"resources": {"default": "deny", "alow": []}',
+            "2:34: /resources/alow: unknown key `alow`",
+            "did you mean `allow`?",
+        ),
+        (
+            '"prompts": {"default": "deny", "allow": [""]}',
+            "2:42: /prompts/allow/0: a pattern has 1 to 2048 characters",
+            "write it like `keyid://inbox/*`",
+        ),
+        (
+            '"resources": {"default": "deny", "deny": ["a%2fb"]}',
+            "2:43: /resources/deny/0: `a%2fb` has an encoded character",
+            "write the character itself: patterns are compared with what an address means",
+        ),
+        *(
+            (
+                f'"timezone": "{name}"',
+                f"2:13: /timezone: `{name}` is not a time zone",
+                "write it like `Europe/Berlin`, or `UTC`",
+            )
+            for name in ("Europe/Atlantis", "../../etc/passwd", "Europe", "")
+        ),
         ('"timezon": "UTC"', "2:1: /timezon: unknown key `timezon`", "did you mean `timezone`?"),
         ('"hide": "x"', "2:9: /hide: must be a list, not a string", "write `[ \u2026 ]`"),
         ('"hide": [1]', "2:10: /hide/0: must be a string, not a number", "write it in double quotes"),
-        ('"hide": ["a_*"]', "2:10: /hide/0: the pattern `a_*` is not supported by this version", SPELL_OUT),
-        ('"hide": ["**"]', "2:10: /hide/0: the pattern `**` is not supported by this version", SPELL_OUT),
         ('"description": 5', "2:16: /description: must be a string, not a number", "write it in double quotes"),
         ('"description": null', "2:16: /description: must be a string, not null", "write it in double quotes"),
         ('"tools": []', "2:10: /tools: must be an object, not a list", "write `{ \u2026 }`"),
@@ -180,15 +204,11 @@ def test_the_report_of_a_document_names_every_mistake_at_once() -> None:
             "for restrictions of every tool use `all_tools`, to open every tool `default`: `allow`",
         ),
         (
-            '"tools": {"send_*": {}}',
-            "2:11: /tools/send_*: the pattern `send_*` is not supported by this version",
-            SPELL_OUT,
+            '"tools": {"**": {}}',
+            "2:11: /tools/**: the key `**` would open every tool",
+            "for restrictions of every tool use `all_tools`, to open every tool `default`: `allow`",
         ),
-        (
-            '"all_tools": {"require": []}',
-            "2:15: /all_tools/require: `require` is not supported by this version",
-            REMOVE,
-        ),
+        ('"all_tools": {"repeat": {}}', "2:15: /all_tools/repeat: `repeat` is not supported by this version", REMOVE),
         ('"all_tools": {"limit": []}', "2:15: /all_tools/limit: unknown key `limit`", "did you mean `limits`?"),
     ],
 )
@@ -196,7 +216,7 @@ def test_a_mistake_at_the_top_level(more: str, message: str, hint: str) -> None:
     assert report(document(more)) == lines((message, hint))
 
 
-@pytest.mark.parametrize("key", ["mode", "approve_if", "repeat"])
+@pytest.mark.parametrize("key", ["approve_if", "repeat"])
 def test_an_entry_names_what_is_not_supported(key: str) -> None:
     message = f"3:1: /tools/t/{key}: `{key}` is not supported by this version"
     assert report(entry(f'"{key}": {{}}')) == lines((message, REMOVE))
@@ -219,9 +239,9 @@ CONDITION = "/tools/t/require/0/conditions/0"
             "one of `allow`, `deny`, `require_approval`",
         ),
         (
-            '"validate": {"schema": true}',
-            "3:14: /tools/t/validate/schema: `schema` is not supported by this version",
-            REMOVE,
+            '"validate": {"schema": "yes"}',
+            "3:24: /tools/t/validate/schema: must be a boolean, not a string",
+            "write `true` or `false`",
         ),
         (
             '"validate": {"required_args": 1}',
@@ -285,9 +305,12 @@ CONDITION = "/tools/t/require/0/conditions/0"
             'paths look like `args.to`, `args.list[0]`, `args.list[*].x` or `args["odd.name"]`',
         ),
         (
-            '"require": [{"conditions": [{"path": "session.denials", "op": "gt", "value": 1}]}]',
-            f"3:38: {CONDITION}/path: paths under `session` are not supported by this version",
-            'paths look like `args.to`, `args.list[0]`, `args.list[*].x` or `args["odd.name"]`',
+            '"require": [{"conditions": [{"path": "session.call", "op": "gt", "value": 1}]}]',
+            f"3:38: {CONDITION}/path: `session.call` is not a fact",
+            (
+                "one of `session.calls.<tool>`, `session.denials`, `grant.seconds_since.<tool>`, `grant`, `time.hour`, "
+                "`time.weekday`, `client.name`, `tool.name`, `tool.annotations.<hint>`"
+            ),
         ),
         (
             '"require": [{"conditions": [{"path": "args.a", "op": "regex", "value": "("}]}]',
@@ -313,26 +336,27 @@ LIMIT = {"counter": '"c"', "window": '"hour"', "max": "5", "scope": '"grant"'}
     [
         (
             {"window": '"session"'},
-            "/window: the window `session` is not supported by this version",
-            "one of `minute`, `hour`, `day`; `rate_limit` takes seconds",
+            "/scope: the window `session` counts for one session only",
+            "write `scope`: `session`; what outlives a session needs a window that ends",
         ),
         (
-            {"window": "60"},
-            "/window: a window of seconds is not supported by this version",
-            "one of `minute`, `hour`, `day`; `rate_limit` takes seconds",
+            {"window": '"session"', "scope": '"session"', "strategy": '"sliding"'},
+            "/strategy: the window `session` never resets, so it has no strategy",
+            "take it out",
         ),
-        ({"window": "null"}, "/window: must be a string, not null", "one of `minute`, `hour`, `day`"),
-        (
-            {"scope": '"server"'},
-            "/scope: the scope `server` is not supported by this version",
-            "one of `grant`, `session`",
-        ),
-        ({"scope": '"user"'}, "/scope: `user` is not a scope", "one of `grant`, `session`"),
+        ({"window": "0"}, "/window: must be whole seconds", "1 to 31622400"),
+        ({"window": "1.5"}, "/window: must be whole seconds", "1 to 31622400"),
+        ({"window": '"hourly"'}, "/window: `hourly` is not a window", WINDOWS),
+        ({"window": "null"}, "/window: must be a string or a number, not null", WINDOWS),
+        ({"scope": '"user"'}, "/scope: `user` is not a scope", "one of `grant`, `session`, `server`"),
+        ({"max": "1e-5000"}, "/max: cannot be counted exactly", "write a number with fewer digits"),
         ({"max": "-1"}, "/max: must be more than 0", "to refuse every call, write `action`: `deny`"),
         ({"max": "true"}, "/max: must be a number, not a boolean", "write digits without quotes"),
-        ({"strategy": '"sliding"'}, "/strategy: `strategy` is not supported by this version", REMOVE),
-        ({"increment_from": '"args.n"'}, "/increment_from: `increment_from` is not supported by this version", REMOVE),
-        ({"per": '"args.to"'}, "/per: `per` is not supported by this version", REMOVE),
+        ({"strategy": '"slide"'}, "/strategy: `slide` is not a strategy", "one of `fixed`, `sliding`"),
+        ({"strategy": "null"}, "/strategy: must be a string, not null", "one of `fixed`, `sliding`"),
+        ({"increment_from": '"args.n[*]"'}, "/increment_from: `args.n[*]` selects many values", MANY),
+        ({"increment_from": "null"}, "/increment_from: must be a string, not null", FORMS),
+        ({"per": '"client.name"'}, "/per: `client.name` is not an argument", FORMS),
         ({"counter": None}, ": `counter` is missing", "required here: `counter`, `window`, `max`, `scope`"),
         ({"scope": None}, ": `scope` is missing", "required here: `counter`, `window`, `max`, `scope`"),
     ],
@@ -352,6 +376,41 @@ def test_the_same_counter_twice_is_a_mistake_though_others_stand_beside_it() -> 
         ("5:1: /tools/t/limits/2: the counter `c` is the same as that of `/tools/t/limits/0`", hint),
         ("5:66: /tools/t/deny: unknown key `deny`", "did you mean `deny_if`?"),
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ('"window": 60', '"window": 60.0'),
+        ('"window": "hour", "strategy": "fixed"', '"window": "hour"'),
+        ('"window": 60', '"window": 60, "strategy": "sliding"'),
+        ('"window": "day", "per": "args.a"', '"window": "day", "per": "args.b"'),
+    ],
+)
+def test_what_names_the_same_counter_in_two_ways_is_a_mistake(first: str, second: str) -> None:
+    common = '"counter": "c", "max": 5, "scope": "grant"'
+    text = entry(f'"limits": [{{{common}, {first}}}, {{{common}, {second}}}]')
+    assert "/limits/1: the counter `c` is the same as that of `/tools/t/limits/0`" in report(text)
+
+
+def test_a_rate_has_a_counter_that_no_limit_may_have() -> None:
+    limit = '{"counter": "rate_limit", "window": 60, "max": 5, "scope": "session"}'
+    text = entry(f'"rate_limit": {{"max": 1, "window": 60}}, "limits": [{limit}]')
+    assert "/rate_limit: the counter `rate_limit` is the same as that of `/tools/t/limits/0`" in report(text)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ('"window": 60', '"window": 61'),
+        ('"window": 60', '"window": "minute"'),
+        ('"window": 60', '"window": 60, "strategy": "fixed"'),
+        ('"window": "day", "per": "args.a"', '"window": "day"'),
+    ],
+)
+def test_what_is_counted_otherwise_is_another_counter(first: str, second: str) -> None:
+    common = '"counter": "c", "max": 5, "scope": "grant"'
+    load(entry(f'"limits": [{{{common}, {first}}}, {{{common}, {second}}}]').encode(), name="p")
 
 
 def test_the_same_counter_for_two_tools_is_two_counters() -> None:

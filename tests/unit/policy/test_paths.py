@@ -8,6 +8,14 @@ from gateway.policy.values import ABSENT, UNJUDGEABLE, Found
 FORMS = 'paths look like `args.to`, `args.list[0]`, `args.list[*].x` or `args["odd.name"]`'
 
 
+FACTS = (
+    "one of `session.calls.<tool>`, `session.denials`, `grant.seconds_since.<tool>`, `grant`, `time.hour`, "
+    "`time.weekday`, `client.name`, `tool.name`, `tool.annotations.<hint>`"
+)
+TOOL = 'write it like `session.calls.send_email` or `session.calls["odd.name"]`'
+HINTS = "one of `readOnlyHint`, `destructiveHint`, `idempotentHint`, `openWorldHint`"
+
+
 @pytest.mark.parametrize(
     ("text", "steps"),
     [
@@ -46,15 +54,35 @@ def test_a_path_is_its_steps(text: str, steps: tuple[object, ...]) -> None:
         ("args.*", "`args.*` is not a path: it breaks at character 5", FORMS),
         ('args["a', '`args["a` is not a path: it breaks at character 5', FORMS),
         ('args["\\x"]', '`args["\\x"]` is not a path: it breaks at character 5', FORMS),
-        ("session.calls.x", "paths under `session` are not supported by this version", FORMS),
-        ("time.hour", "paths under `time` are not supported by this version", FORMS),
-        ("client.name", "paths under `client` are not supported by this version", FORMS),
-        ("grant", "paths under `grant` are not supported by this version", FORMS),
-        ("tool.name", "paths under `tool` are not supported by this version", FORMS),
+        ("session", "`session` is not a fact", FACTS),
+        ("time.minute", "`time.minute` is not a fact", FACTS),
+        ("grant.name", "`grant.name` is not a fact", FACTS),
+        ("tool.name.x", "`tool.name.x` is not a fact", FACTS),
+        ("session.calls", "`session.calls` names no tool", TOOL),
+        ("session.calls.", "`session.calls.` is not a path: it breaks at character 14", FORMS),
+        ("session.calls.a.b", "`session.calls.a.b` must name one tool", TOOL),
+        ("session.calls[*]", "`session.calls[*]` must name one tool", TOOL),
+        ("session.callsx", "`session.callsx` is not a fact", FACTS),
+        ("tool.annotations.title", "`title` is not a hint", HINTS),
+        ("tool.annotations", "`tool.annotations` names no hint", "write it like `tool.annotations.readOnlyHint`"),
     ],
 )
 def test_what_is_not_a_path_is_refused_in_words(text: str, message: str, hint: str) -> None:
     assert parse(text) == Fault(message, hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "root", "steps"),
+    [
+        ("session.denials", "session.denials", ()),
+        ("grant", "grant", ()),
+        ("session.calls.send_email", "session.calls", ("send_email",)),
+        ('grant.seconds_since["a.b"]', "grant.seconds_since", ("a.b",)),
+        ("tool.annotations.readOnlyHint", "tool.annotations", ("readOnlyHint",)),
+    ],
+)
+def test_a_fact_may_be_about_something(text: str, root: str, steps: tuple[str, ...]) -> None:
+    assert parse(text) == Path(text, steps, root=root)
 
 
 ARGUMENTS = loads("""

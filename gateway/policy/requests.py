@@ -1,0 +1,120 @@
+"""Requests that are no tool call: what they reach for, and whether the policy's sections permit it (bypass class B15).
+
+| request | judged by |
+|---|---|
+| `resources/read`, `resources/subscribe` | `resources`, by the address |
+| `prompts/get` | `prompts`, by the name |
+| `completion/complete` | whatever its `ref` names: it tells what values a prompt or a template takes |
+| the lists, what else is housekeeping | passes; lists are filtered item by item, by the same rules |
+| any other request | `methods`, by the method |
+
+Without a section, the document's `default` decides.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from gateway.jsonrpc import Json, fold
+from gateway.policy import uris
+from gateway.policy.compiled import Policy
+from gateway.policy.decision import Decision
+from gateway.policy.layers import meet
+from gateway.policy.problem import Fault
+from gateway.policy.refusals import refuse_method, refuse_prompt, refuse_resource
+from gateway.policy.sections import Section, SectionName
+
+LISTS = frozenset({"tools/list", "resources/list", "resources/templates/list", "prompts/list", "tasks/list"})
+"""Request methods whose answer is filtered by the document instead."""
+HOUSEKEEPING = LISTS | {
+    "initialize",
+    "ping",
+    "server/discover",
+    "logging/setLevel",
+    "subscriptions/listen",
+    "resources/unsubscribe",
+}
+"""Request methods that carry no effect of the upstream's: they pass whatever the document says."""
+
+
+def decide_request(policy: Policy, method: str, params: Mapping[str, Json]) -> Decision:
+    """What the policy says of a request that is no tool call. Never raises."""
+    if method in HOUSEKEEPING:
+        return Decision("allow", "(default allow)" if policy.default_allows else "(housekeeping)", "allowed", "")
+    return meet([(layer.layer, _decide(layer, method, params)) for layer in policy.layers])
+
+
+def decide_method(policy: Policy, method: str) -> Decision:
+    """What the policy says of a method, whatever it is asked for."""
+    return decide_request(policy, method, {})
+
+
+def permits(policy: Policy, section: SectionName, value: Json) -> bool:
+    """Whether a resource (by its address or template), a prompt or a method (by its name) is within reach."""
+    return all(_judge(layer, section, value).effect != "deny" for layer in policy.layers)
+
+
+def _decide(policy: Policy, method: str, params: Mapping[str, Json]) -> Decision:
+    decisions = [_judge(policy, section, value) for section, value in _targets(method, params)]
+    for effect in ("deny", "observe"):
+        for decision in decisions:
+            if decision.effect == effect:
+                return decision
+    return decisions[0]
+
+
+def _targets(method: str, params: Mapping[str, Json]) -> Iterator[tuple[SectionName, Json]]:
+    """What a request reaches for: at least one thing."""
+    match method:
+        case "resources/read" | "resources/subscribe":
+            yield "resources", _member(params, "uri")
+        case "prompts/get":
+            yield "prompts", _member(params, "name")
+        case "completion/complete":
+            yield from _completed(_member(params, "ref"))
+        case _:
+            yield "methods", method
+
+
+def _completed(reference: Json) -> Iterator[tuple[SectionName, Json]]:
+    """A reference may say what it is in two ways; all that a server might believe has to be permitted."""
+    ref = reference if isinstance(reference, dict) else {}
+    is_prompt, is_resource = ref.get("type") == "ref/prompt", ref.get("type") == "ref/resource"
+    if is_prompt or "name" in ref:
+        yield "prompts", _member(ref, "name")
+    if is_resource or "uri" in ref:
+        yield "resources", _member(ref, "uri")
+    if not is_prompt and not is_resource:
+        yield "methods", "completion/complete"
+
+
+def _member(params: Mapping[str, Json], key: str) -> Json:
+    """The value of a key; none where another key reads like it, so that nobody can tell which one is meant (B6)."""
+    return None if any(other != key and fold(other) == key for other in params) else params.get(key)
+
+
+def _judge(policy: Policy, section: SectionName, value: Json) -> Decision:
+    found: Section | None = getattr(policy, section)
+    permitted, rule, why = _ruling(policy, found, value)
+    if permitted:
+        return Decision("allow", rule, "allowed", "")
+    return _refusal(section, value, rule, why, observed=policy.observed)
+
+
+def _ruling(policy: Policy, section: Section | None, value: Json) -> tuple[bool, str, str]:
+    """Whether it is permitted, by which rule, and a cause that would not be guessed."""
+    if section is None:
+        return policy.default_allows, "(default allow)" if policy.default_allows else "(default deny)", "no section"
+    if not isinstance(value, str):
+        return False, f"/{section.name}", "the request does not say plainly which one it means"
+    plain = uris.normal(value) if section.name == "resources" else value
+    if isinstance(plain, Fault):
+        return False, f"/{section.name}", plain.message
+    return *section.ruling(plain), ""
+
+
+def _refusal(section: SectionName, value: Json, rule: str, why: str, *, observed: bool) -> Decision:
+    name = value if isinstance(value, str) else ""
+    if section == "methods":
+        refusal = refuse_method(name, rule)
+    else:
+        refusal = (refuse_resource if section == "resources" else refuse_prompt)(name, rule, why)
+    return Decision("observe", refusal.rule, refusal.reason, refusal.message) if observed else refusal

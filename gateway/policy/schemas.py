@@ -1,0 +1,222 @@
+"""A tool's input schema, made into a judge of arguments (`validate.schema`).
+
+The schema is the upstream's, and nobody vouches for it, so it may cost no more than its size: it is bounded in length,
+in depth and in what its references unfold to; patterns are linear; nothing is fetched, whatever it refers to. One that
+cannot be used makes its tool unjudgeable, and an unjudgeable call is denied: `cause` says why.
+
+The dialect is the one that `$schema` names, JSON Schema 2020-12 where it names none (MCP 2025-11-25, Tools). Formats
+are annotations there, so they are not checked. Numbers are compared exactly, in whatever text they were written.
+
+The library is imported, and the schema compiled, when the first call is judged by it.
+"""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+from gateway.jsonrpc import Json, serialise
+
+if TYPE_CHECKING:
+    from jsonschema_rs import ValidationError, Validator
+
+MAX_BYTES: Final = 256 * 1024
+MAX_DEPTH: Final = 64
+MAX_UNFOLDED: Final = 100_000
+"""Subschemas that may be looked at, with every reference followed, for one value of the arguments."""
+_REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
+_LONGEST_WORDS: Final = 120
+
+_Node: TypeAlias = "Json | Mapping[str, Json]"
+
+
+class InputSchema:
+    """One announced schema. It never changes; what is made of it is kept."""
+
+    def __init__(self, schema: Json) -> None:
+        self._schema = schema
+        self._judge: Validator | None = None
+        self._cause: str | None = None
+        self._growth = 0
+
+    @property
+    def cause(self) -> str | None:
+        """Why the schema cannot be used; None where it can."""
+        if self._judge is None and self._cause is None:
+            self._cause = self._prepare()
+        return self._cause
+
+    def fault(self, arguments: Mapping[str, Json]) -> str | None:
+        """What is wrong with arguments: the first path and what was expected there, never a value. None: nothing."""
+        if self.cause is not None or self._judge is None:
+            return f"the tool's input schema cannot be used: {self._cause}"
+        if self._growth > 1 and self._growth ** _depth(arguments) > MAX_UNFOLDED:
+            return "the arguments nest too deep to be judged by the tool's input schema"
+        try:
+            error = next(iter(self._judge.iter_errors(_plain(dict(arguments)))), None)
+        except (ValueError, RecursionError, OverflowError):
+            return "the arguments cannot be judged by the tool's input schema"
+        return None if error is None else _words(error)
+
+    def _prepare(self) -> str | None:
+        schema = self._schema
+        if not isinstance(schema, dict):
+            return "it is not an object"
+        if _depth(schema) > MAX_DEPTH:
+            return f"it nests deeper than {MAX_DEPTH} levels"
+        if len(serialise(schema)) > MAX_BYTES:
+            return f"it is larger than {MAX_BYTES // 1024} KiB"
+        unfolded = _Unfolded(schema)
+        if unfolded.size > MAX_UNFOLDED:
+            return "its references unfold to more than can be looked at"
+        self._growth = unfolded.growth
+        from jsonschema_rs import RegexOptions, ValidationError, validator_for
+
+        try:
+            self._judge = validator_for(
+                cast("dict[str, Json]", _plain(schema)),
+                retriever=_refuse,
+                offline=True,
+                pattern_options=RegexOptions(),
+                validate_formats=False,
+            )
+        except (ValidationError, ValueError, RecursionError, OverflowError) as error:
+            return _first_line(error)
+        return None
+
+
+def _refuse(uri: str) -> Json:
+    raise ValueError(f"nothing is fetched ({uri[:80]})")
+
+
+def _first_line(error: Exception) -> str:
+    said = next(iter(str(error).splitlines()), "") or "it is not a schema"
+    return "".join(char if char.isprintable() else "?" for char in said[:_LONGEST_WORDS])
+
+
+def _plain(value: Json) -> Json:
+    """The value with every number as the library takes it: exact."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return Decimal(value) if isinstance(value, Decimal) else value
+
+
+def _depth(value: object) -> int:
+    """How deep containers nest; level by level, so that nothing can exhaust the stack."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, Mapping | list)]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, Mapping) else item)]
+    return depth
+
+
+class _Unfolded:
+    """What a schema comes to with its references followed: `size` subschemas, `growth` of them leading back up.
+
+    A reference that leads back to where it came from is followed once for each level of the arguments, so that with
+    more than one of them the work grows as a power of that depth.
+    """
+
+    def __init__(self, schema: Mapping[str, Json]) -> None:
+        self._root = schema
+        self._anchors = {name: item for item in _objects(schema) for name in _names(item)}
+        self._sizes: dict[int, tuple[int, int]] = {}
+        self._open: set[int] = set()
+        self.size, self.growth = self._measure(schema)
+
+    def _measure(self, value: _Node) -> tuple[int, int]:
+        if not isinstance(value, Mapping | list):
+            return 0, 0
+        known = self._sizes.get(id(value))
+        if known is not None:
+            return known
+        if id(value) in self._open:
+            return 1, 1
+        self._open.add(id(value))
+        size, growth = 1, 0
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            inner = self._target(item) if key in _REFERENCES and isinstance(item, str) else item
+            more, back = self._measure(inner)
+            size, growth = min(size + more, MAX_UNFOLDED + 1), min(growth + back, MAX_UNFOLDED + 1)
+        self._open.discard(id(value))
+        if not growth:
+            self._sizes[id(value)] = size, growth
+        return size, growth
+
+    def _target(self, reference: str) -> _Node:
+        where, _, fragment = reference.partition("#")
+        if fragment in self._anchors:
+            return self._anchors[fragment]
+        if where and reference in self._anchors:
+            return self._anchors[reference]
+        current: _Node = self._root
+        for step in fragment.split("/")[1:]:
+            name = step.replace("~1", "/").replace("~0", "~")
+            if isinstance(current, Mapping):
+                current = current.get(name)
+            elif isinstance(current, list) and name.isdecimal() and int(name) < len(current):
+                current = current[int(name)]
+            else:
+                return None
+        return current
+
+
+def _objects(schema: _Node) -> Iterator[Mapping[str, Json]]:
+    waiting: list[_Node] = [schema]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            yield value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _names(schema: Mapping[str, Json]) -> Iterator[str]:
+    for key in ("$anchor", "$dynamicAnchor", "$id"):
+        name = schema.get(key)
+        if isinstance(name, str):
+            yield name.lstrip("#") if key == "$id" else name
+
+
+# --- what is wrong, in words ------------------------------------------------------------------------------------------
+
+
+def _words(error: "ValidationError") -> str:
+    """The path, and the rule of the schema that does not hold there: `args.a[0]: expected type "string"`."""
+    path = _path(list(error.instance_path))
+    name = error.kind.name
+    if name == "required":
+        return f"{path}: `{_cut(str(error.kind.value))}` is missing"
+    if name in ("additionalProperties", "unevaluatedProperties", "propertyNames", "false_schema", "falseSchema"):
+        return f"{path}: nothing else is expected (`{name}`)"
+    expected = "" if name in _COMPOUND else f" {_cut(serialise(_jsonable(error.kind.value)).decode())}"
+    return f"{path}: expected `{name}`{expected}"
+
+
+_COMPOUND: Final = frozenset({"anyOf", "oneOf", "allOf", "not", "contains", "if", "unevaluatedItems"})
+
+
+def _jsonable(value: object) -> Json:
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    return value if isinstance(value, bool | int | Decimal | str | None) else str(value)
+
+
+def _cut(text: str) -> str:
+    shown = "".join(char if char.isprintable() else "?" for char in text[: _LONGEST_WORDS + 1])
+    return shown if len(shown) <= _LONGEST_WORDS else f"{shown[:_LONGEST_WORDS]}…"
+
+
+def _path(steps: list[str | int]) -> str:
+    text = "args"
+    for step in steps:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            plain = step.isascii() and step.replace("_", "a").replace("-", "a").isalnum()
+            text += f".{step}" if plain else f"[{serialise(step).decode()}]"
+    return text if len(text) <= 4 * _LONGEST_WORDS else f"{text[: 4 * _LONGEST_WORDS]}…"
