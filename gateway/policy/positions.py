@@ -85,6 +85,10 @@ class Places:
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
         self._spots = {spot.pointer: spot for spot in (spots(text) if found is None else found)}
 
+    def has(self, pointer: str) -> bool:
+        """Whether there is anything at a pointer."""
+        return pointer in self._spots
+
     def value(self, pointer: str) -> tuple[int, int]:
         """Line and column where the value at a pointer begins, from 1; of the nearest container if it is not there."""
         spot = self._nearest(pointer)

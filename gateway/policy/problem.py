@@ -37,12 +37,13 @@ class Problem:
 
 
 class PolicyError(ConfigError):
-    """A document that cannot be accepted; `problems` in the order in which they stand in it."""
+    """A document that cannot be accepted; `problems` in the order in which they stand in it, `what` it is."""
 
-    def __init__(self, name: str, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, name: str, problems: tuple[Problem, ...], *, what: str = "policy") -> None:
         super().__init__("\n".join(problem.report(name) for problem in problems))
         self.name = name
         self.problems = problems
+        self.what = what
 
 
 def quoted(words: str) -> str:

@@ -99,7 +99,7 @@ def _complain(error: GatewayError) -> int:
     """Say what went wrong: a document's mistakes all at once, under one line that counts them."""
     if isinstance(error, PolicyError):
         mistakes = len(error.problems)
-        note(f"error: policy `{error.name}` has {mistakes} mistake{'s' * (mistakes != 1)} and is not taken")
+        note(f"error: {error.what} `{error.name}` has {mistakes} mistake{'s' * (mistakes != 1)} and is not taken")
         note(str(error))
     else:
         note(f"error: {error}")
