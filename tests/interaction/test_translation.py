@@ -1,5 +1,6 @@
-"""A client of a handshake revision before a server that only knows 2026-07-28: what it sees is what a client sees that
-speaks that revision directly, but for what no handshake revision can say.
+"""A client of a handshake revision before a server that only knows 2026-07-28.
+
+What it sees is what a client sees that speaks that revision directly, but for what no handshake revision can say.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
