@@ -21,14 +21,19 @@ from gateway.state.counters import (
     Exhausted,
     Hold,
     Reservation,
+    Taken,
     Usage,
     charge_for,
+    charges_for,
+    take,
 )
 from gateway.state.counting import SqliteCounters
 from gateway.state.database import PATIENCE_SECONDS, Database
 from gateway.state.failures import from_sqlite
 from gateway.state.grants import Grants, SqliteGrants
+from gateway.state.last_calls import LastCalls, SqliteLastCalls
 from gateway.state.migrations import Secrets
+from gateway.state.session import SessionTally
 
 __all__ = [
     "PATIENCE_SECONDS",
@@ -41,13 +46,20 @@ __all__ = [
     "Grants",
     "Hold",
     "Kind",
+    "LastCalls",
     "Record",
     "Reservation",
+    "SessionTally",
     "State",
+    "Taken",
     "Transaction",
     "Usage",
     "charge_for",
+    "charges_for",
+    "digests",
     "reading",
+    "scratch",
+    "take",
 ]
 
 T = TypeVar("T")
@@ -60,6 +72,7 @@ class Transaction:
     counters: Counters
     audit: AuditLog
     grants: Grants
+    calls: LastCalls
 
 
 class State:
@@ -101,7 +114,7 @@ class State:
 
     def digest(self, data: bytes) -> str:
         """A digest of `data` that only the owner of this state file can make: keyed BLAKE2b (RFC 7693), hexadecimal."""
-        return blake2b(data, digest_size=32, key=self._secrets.digest_key).hexdigest()
+        return _digest(data, self._secrets)
 
     def policy_used(self, grant: str) -> str | None:
         """The path of the policy that `grant` has used last; None if it never had one. Raises `StateError`."""
@@ -129,5 +142,31 @@ def reading(path: Path) -> Iterator[Transaction]:
         yield _transaction(connection)
 
 
+@contextmanager
+def scratch() -> Iterator[Counters]:
+    """Counters of nobody's, empty and soon forgotten, that count as those of the state file do: to try things out."""
+    connection = sqlite3.connect("", isolation_level=None)  # a temporary database: in memory, on disk where it is large
+    try:
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        migrations.migrate(connection)
+        connection.execute("BEGIN")
+        yield SqliteCounters(connection)
+    finally:
+        connection.close()
+
+
+def digests(path: Path) -> Callable[[bytes], str]:
+    """The digest that the gateways of the state file at `path` write to its log. Raises `StateError`."""
+    with database.reading(path) as connection:
+        drawn = migrations.secrets(connection)
+    return lambda data: _digest(data, drawn)
+
+
+def _digest(data: bytes, drawn: Secrets) -> str:
+    return blake2b(data, digest_size=32, key=drawn.digest_key).hexdigest()
+
+
 def _transaction(connection: sqlite3.Connection) -> Transaction:
-    return Transaction(SqliteCounters(connection), SqliteAudit(connection), SqliteGrants(connection))
+    return Transaction(
+        SqliteCounters(connection), SqliteAudit(connection), SqliteGrants(connection), SqliteLastCalls(connection)
+    )

@@ -27,6 +27,9 @@ _COLUMNS: Final = (
 )
 _APPEND: Final = f"INSERT INTO audit ({_COLUMNS}) VALUES ({', '.join('?' * 21)})"  # noqa: S608 - constants
 _TAIL: Final = f"SELECT seq, {_COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - constants
+_SINCE: Final = (
+    f"SELECT seq, {_COLUMNS} FROM audit WHERE seq > ? AND at >= ? ORDER BY seq LIMIT ?"  # noqa: S608 - constants
+)
 _NEWEST: Final = f"SELECT seq, {_COLUMNS} FROM audit ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
 
 
@@ -79,6 +82,10 @@ class AuditLog(Protocol):
         """Up to `limit` records that follow `after_seq`, oldest first."""
         ...
 
+    def since(self, at: float, after_seq: int, limit: int) -> Sequence[Entry]:
+        """Up to `limit` records that follow `after_seq` and are not older than the moment `at`, oldest first."""
+        ...
+
     def newest(self, count: int) -> Sequence[Entry]:
         """The last `count` records, oldest first."""
         ...
@@ -96,6 +103,9 @@ class SqliteAudit:
 
     def tail(self, after_seq: int, limit: int) -> Sequence[Entry]:
         return [_entry(row) for row in self._connection.execute(_TAIL, (after_seq, limit))]
+
+    def since(self, at: float, after_seq: int, limit: int) -> Sequence[Entry]:
+        return [_entry(row) for row in self._connection.execute(_SINCE, (after_seq, at, limit))]
 
     def newest(self, count: int) -> Sequence[Entry]:
         return [_entry(row) for row in self._connection.execute(_NEWEST, (count,)).fetchall()[::-1]]
