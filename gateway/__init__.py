@@ -11,13 +11,14 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     dispatch     which way one request takes
     interceptor  one judged request: decide, reserve, record, relay, settle, record
     filters      what a client gets to see of the upstream's lists   | translation  between the eras
+    crowd        who waits when too much is in flight
     case         what judging is about and what it needs             | exchanges  calls that were asked for more
     announced    what follows from a list of tools: it is kept, misspelt names are said
     mirror       keeps the catalogue true                            | notices  what the gateway says of its own accord
     questions    what the upstream may ask of the client             | tasks    those that judged calls began
     policies     which policy is in force, and its replacement       | replies  what the agent receives
     stdio        the client's side  | upstream  the server's side    | state    counters, audit log
-    catalogue    what the upstream announced
+    catalogue    what the upstream announced                         | credentials  what it is shown: tokens, sign-ins
     keyid        what is known of the KeyID tools; the recommended pack
     policy       the decision: document -> compiled policy -> decide(call) -> Decision
     jsonrpc      strict parsing, canonical bytes                     | clock    the only reader of time

@@ -6,8 +6,8 @@ client, or when the first message needs them, whichever is first. Nothing is jud
 of the MCP SDK is imported at all.
 
 The end: standard input closed, SIGTERM, SIGINT. What is in flight may finish for a moment (not after a signal), then it
-is cancelled and settled; the upstream's session is ended; the exit code is 0. All within two seconds, after which SDK
-clients kill.
+is cancelled; while its calls are settled, for as long as that takes, the upstream's session is ended; the exit code is
+0. All within two seconds, after which SDK clients kill.
 """
 
 import asyncio
@@ -22,7 +22,6 @@ from gateway.case import Identity
 from gateway.catalogue import Catalogue
 from gateway.clock import Clock
 from gateway.errors import StateError
-from gateway.case import Identity
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import Message
 from gateway.keyid.recommended import policy as recommended_policy
@@ -44,6 +43,9 @@ _PATIENCE_SECONDS: Final = 0.7
 _END_SECONDS: Final = 1.6
 """How long the whole end may take. What is left of it belongs to a client that has not read its answers yet."""
 _LAST_WRITE_SECONDS: Final = 0.1
+_FORGET_SECONDS: Final = 0.1
+_AFTER_SETTLING_SECONDS: Final = _FORGET_SECONDS + _LAST_WRITE_SECONDS
+"""What settling leaves to the others; until then it may wait for whoever holds the state file."""
 _REOPEN_SECONDS: Final = 1.0
 _WARM_UP_SECONDS: Final = 1.0
 
@@ -154,6 +156,7 @@ class Gateway:
             self._policies,
             max_depth=settings.max_depth,
             questions=Questions(settings.switch_off),
+            hold=stdio.hold,
         )
 
     async def run(self) -> None:
@@ -204,14 +207,16 @@ class Gateway:
             finishing.cancel()
             await self._relay.finish(0.0)
         hurried.cancel()
-        await self._upstream.close()
+        goodbye = asyncio.create_task(self._upstream.close())
+        await self._relay.settled(deadline - clock() - _AFTER_SETTLING_SECONDS)
+        await goodbye
         if self._state.state is not None:
             await self._forget_session(self._state.state)
         await self._stdio.close(max(_LAST_WRITE_SECONDS, deadline - clock()))
 
     async def _forget_session(self, state: State) -> None:
         try:
-            await state.atomically(lambda tx: tx.counters.forget_session(self._session), patience=0.1)
+            await state.atomically(lambda tx: tx.counters.forget_session(self._session), patience=_FORGET_SECONDS)
         except StateError as error:
             _LOG.info("the counters of this session stay until they are cleaned up: %s", error.message)
         state.close()

@@ -8,9 +8,10 @@
 | a response | passes if the upstream asked, goes to the translation if that asked, is dropped otherwise |
 
 Each request runs in a task of its own, so that none waits behind another and a cancel reaches a call wherever it is.
-Two things keep an order: nothing overtakes the handshake, and notifications follow one another. The era is that of each
-request. Messages of the upstream's own accord pass as they came. What the upstream may not ask (`questions`) is taken
-out of what the client declares before anything else looks at it.
+Two things keep an order: nothing overtakes the handshake, and notifications follow one another. Where too many are in
+flight, requests wait their turn (`crowd`). The era is that of each request. Messages of the upstream's own accord pass
+as they came. What the upstream may not ask (`questions`) is taken out of what the client declares before anything else
+looks at it.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway import replies
+from gateway.crowd import Crowd
 from gateway.dispatch import Dispatch
 from gateway.errors import GatewayError
 from gateway.filters import changed_lists
@@ -39,7 +41,6 @@ _LOG = logging.getLogger(__name__)
 
 _HANDSHAKE: Final = frozenset({"initialize", "notifications/initialized"})
 _MAX_ASKED: Final = 10_000
-_SETTLING_SECONDS: Final = 0.3
 
 Send = Callable[[bytes], Coroutine[Any, Any, None]]
 
@@ -57,6 +58,7 @@ class Relay:
         *,
         max_depth: int,
         questions: Questions,
+        hold: Callable[[bool], None],
     ) -> None:
         self._send = send
         self._upstream = upstream
@@ -69,6 +71,8 @@ class Relay:
         )
         self._running: dict[Id, tuple[Message, asyncio.Task[None]]] = {}
         self._others: set[asyncio.Task[None]] = set()
+        self._cancelled: set[asyncio.Task[None]] = set()
+        self._crowd = Crowd(hold)
         self._handshake: asyncio.Task[None] | None = None
         self._last_notification: asyncio.Task[None] | None = None
         self._asked: dict[Id, None] = {}
@@ -99,23 +103,34 @@ class Relay:
             _LOG.warning("a response of the client to nothing that was asked was dropped")
 
     async def finish(self, patience: float) -> None:
-        """Let what is in flight end for `patience` seconds, then cancel it; every call is settled when this returns."""
+        """Let what is in flight end for `patience` seconds, then cancel it. What waits for its turn never goes."""
         self._bridge.close()
+        self._crowd.dismiss()
         for identifier in self._notices.listening:
             self._running[identifier][1].cancel()
         tasks = set(self._others)
         if tasks and patience > 0:
             _, tasks = await asyncio.wait(tasks, timeout=patience)
-        for task in tasks:
+        for task in tasks - self._cancelled:  # a second time would cut short what the first one began: settling
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_SETTLING_SECONDS)
+        self._cancelled |= tasks
+
+    async def settled(self, patience: float) -> None:
+        """Wait for what was cancelled: every call of it is settled when this returns, unless `patience` ended before.
+
+        `patience` is in seconds; somebody else may hold the state file for all of it.
+        """
+        if self._cancelled:
+            await asyncio.wait(self._cancelled, timeout=patience)
 
     def _take_request(self, message: Message, identifier: Id) -> None:
-        if identifier in self._running:
+        if identifier in self._running or identifier in self._crowd:
             text = "a request with this `id` is still in flight"
             self._start(self._send(replies.error(identifier, INVALID_REQUEST, text)))
-            return
+        elif self._crowd.enters(message, identifier):
+            self._run(message, identifier)
+
+    def _run(self, message: Message, identifier: Id) -> None:
         task = self._start(self._answer(message, self._handshake))
         self._running[identifier] = message, task
         task.add_done_callback(lambda _: self._ended(message, identifier, task))
@@ -141,6 +156,9 @@ class Relay:
         """A request is over. One that ended by a fault of ours is answered all the same: no client waits for ever."""
         self._running.pop(identifier, None)
         self._notices.stops(identifier)
+        for following in self._crowd.leaves(message):
+            if following.id is not None:
+                self._run(following, following.id)
         fault = None if task.cancelled() else task.exception()
         if fault is not None:
             _LOG.error("%s failed inside the gateway", message.method, exc_info=fault)
@@ -167,8 +185,10 @@ class Relay:
         The era is that of the cancelled request: in the stateless one, the closed stream is all that is said.
         """
         target = message.params.get("requestId")
-        found = self._running.get(target) if isinstance(target, str | int) else None
-        if found is None or isinstance(target, bool):
+        if not isinstance(target, str | int) or isinstance(target, bool) or self._crowd.cancelled(target):
+            return
+        found = self._running.get(target)
+        if found is None:
             return
         request, task = found
         task.cancel()

@@ -1,5 +1,6 @@
 """The gateway with something changed for a test: `python -m tests.e2e.altered patient,noisy run …`."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -8,10 +9,12 @@ from typing import Final
 
 from gateway import __main__ as program
 from gateway import app, policies, replies
+from gateway.crowd import Crowd
 from gateway.jsonrpc import Message
 from gateway.state import State, database
+from gateway.stdio import writing
 
-NOISE: Final = ("a stray print", "a stray write", "a stray child")
+NOISE: Final = ("a stray print", "a stray write", "a stray child", "a stray library")
 
 
 def patient() -> None:
@@ -35,6 +38,16 @@ def watchful() -> None:
     vars(policies)["_LOOK_SECONDS"] = 0.02
 
 
+def crowded() -> None:
+    """Two requests in flight are many, and three that wait fill the room."""
+    (Crowd.__init__.__kwdefaults__ or {}).update(most=2, most_waiting=3)
+
+
+def narrow() -> None:
+    """Little may wait for a client that does not read."""
+    vars(writing)["BACKLOG"] = 2**16
+
+
 def noisy() -> None:
     """Whatever answers a judged call also prints."""
     relayed = replies.relayed
@@ -43,6 +56,9 @@ def noisy() -> None:
         print(NOISE[0], flush=True)
         os.write(1, f"{NOISE[1]}\n".encode())
         subprocess.run([sys.executable, "-c", f"print({NOISE[2]!r})"], check=True)
+        library = ctypes.CDLL(None)
+        library.puts(NOISE[3].encode())
+        library.fflush(None)
         return relayed(message)
 
     vars(replies)["relayed"] = shout
@@ -53,6 +69,8 @@ ALTERATIONS: Final[Mapping[str, Callable[[], None]]] = {
     "lasting": lasting,
     "hasty": hasty,
     "watchful": watchful,
+    "crowded": crowded,
+    "narrow": narrow,
     "noisy": noisy,
 }
 

@@ -4,6 +4,7 @@ What is not scripted is answered as a small, well-behaved MCP server would: a ha
 """
 
 import json
+import select
 import socket
 import socketserver
 import threading
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 Json = Any
@@ -28,7 +30,7 @@ class Asked:
     body: bytes
     target: str = "/mcp"
 
-    @property
+    @cached_property
     def message(self) -> Json:
         """The JSON-RPC message, `{}` for a request without a body."""
         return json.loads(self.body) if self.body else {}
@@ -60,6 +62,10 @@ class Line:
 
     def send(self, data: bytes) -> None:
         self._connection.sendall(data)
+
+    def takes_more(self, seconds: float) -> bool:
+        """Whether the other side takes more within that time."""
+        return bool(select.select([], [self._connection], [], seconds)[1])
 
     def hang_up(self) -> None:
         """Close it, after what was sent."""
@@ -294,7 +300,7 @@ def said(text: str) -> dict[str, Json]:
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = False
-    request_queue_size = 128
+    request_queue_size = 1024
 
     def __init__(self, port: int, answer: Reply) -> None:
         self.answer = answer
