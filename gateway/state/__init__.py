@@ -21,19 +21,14 @@ from gateway.state.counters import (
     Exhausted,
     Hold,
     Reservation,
-    Taken,
     Usage,
     charge_for,
-    charges_for,
-    take,
 )
 from gateway.state.counting import SqliteCounters
 from gateway.state.database import PATIENCE_SECONDS, Database
 from gateway.state.failures import from_sqlite
 from gateway.state.grants import Grants, SqliteGrants
-from gateway.state.last_calls import LastCalls, SqliteLastCalls
 from gateway.state.migrations import Secrets
-from gateway.state.session import SessionTally
 
 __all__ = [
     "PATIENCE_SECONDS",
@@ -46,20 +41,15 @@ __all__ = [
     "Grants",
     "Hold",
     "Kind",
-    "LastCalls",
     "Record",
     "Reservation",
-    "SessionTally",
     "State",
-    "Taken",
     "Transaction",
     "Usage",
     "charge_for",
-    "charges_for",
     "digests",
     "reading",
     "scratch",
-    "take",
 ]
 
 T = TypeVar("T")
@@ -72,7 +62,6 @@ class Transaction:
     counters: Counters
     audit: AuditLog
     grants: Grants
-    calls: LastCalls
 
 
 class State:
@@ -167,6 +156,4 @@ def _digest(data: bytes, drawn: Secrets) -> str:
 
 
 def _transaction(connection: sqlite3.Connection) -> Transaction:
-    return Transaction(
-        SqliteCounters(connection), SqliteAudit(connection), SqliteGrants(connection), SqliteLastCalls(connection)
-    )
+    return Transaction(SqliteCounters(connection), SqliteAudit(connection), SqliteGrants(connection))
