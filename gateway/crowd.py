@@ -66,14 +66,13 @@ class Crowd:
             self._count(following, 1)
             yield following
 
-    def cancelled(self, identifier: Id) -> bool:
-        """A request waits no more; whether it did."""
+    def cancelled(self, identifier: Id) -> Message | None:
+        """A request waits no more; the request, if it did."""
         message = self._waiting.pop(identifier, None)
-        if message is None:
-            return False
-        self._waiting_bytes -= len(message.raw)
-        self._look()
-        return True
+        if message is not None:
+            self._waiting_bytes -= len(message.raw)
+            self._look()
+        return message
 
     def dismiss(self) -> None:
         """Nobody waits any more: it is over."""

@@ -62,6 +62,11 @@ class Dispatch:
         """The line that answers a request which is judged; `forward` is how it is done if it may be."""
         return await self._interceptor.intercept(message, self._identify(message), forward)
 
+    async def withdrawn(self, message: Message) -> None:
+        """A request that waited for its turn was cancelled: what would have been judged leaves a record."""
+        if message.method not in HOUSEKEEPING and not message.method.startswith("tasks/"):
+            await self._interceptor.withdrawn(message, self._identify(message))
+
     async def _pass(self, message: Message) -> bytes:
         body = message.raw
         if message.method == "subscriptions/listen":

@@ -62,7 +62,7 @@ class Interceptor:
 
     async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
         """The line that answers `request`: the upstream's answer, a denial, or an error."""
-        case = Case(secrets.token_hex(8), request, serialise(request.body), client, self._clock.monotonic())
+        case = self._case(request, client)
         try:
             unknown = await self._prepared(case)
             state = await self._around.state()
@@ -82,6 +82,13 @@ class Interceptor:
         if isinstance(admitted, Decision):
             return replies.denial(request, admitted, case.id)
         return await self._relay(case, admitted, forward)
+
+    async def withdrawn(self, request: Message, client: Client) -> None:
+        """Record a request that was taken back before its turn came."""
+        await self._note_cancelled(self._case(request, client))
+
+    def _case(self, request: Message, client: Client) -> Case:
+        return Case(secrets.token_hex(8), request, serialise(request.body), client, self._clock.monotonic())
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 

@@ -185,7 +185,11 @@ class Relay:
         The era is that of the cancelled request: in the stateless one, the closed stream is all that is said.
         """
         target = message.params.get("requestId")
-        if not isinstance(target, str | int) or isinstance(target, bool) or self._crowd.cancelled(target):
+        if not isinstance(target, str | int) or isinstance(target, bool):
+            return
+        waited = self._crowd.cancelled(target)
+        if waited is not None:
+            await self._dispatch.withdrawn(waited)
             return
         found = self._running.get(target)
         if found is None:

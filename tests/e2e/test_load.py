@@ -60,6 +60,7 @@ def test_what_is_too_much_waits_its_turn_and_can_be_cancelled_there(home: Home) 
         assert cancelled not in [message.get("id") for message in [*gateway.others, *gateway.rest()]]
         assert [asked.message["id"] for asked in upstream.calls("one")[2:]] == [kept]
         assert upstream.asked("notifications/cancelled") == []
+    assert [record.outcome for record in home.records() if record.kind != "decided"].count("cancelled") == 1
     assert len([record for record in home.records() if record.kind == "settled"]) == 4
 
 

@@ -47,7 +47,7 @@ def test_who_is_cancelled_waits_no_more_and_is_never_let_go() -> None:
     room = Room(most=1)
     room.enter(*map(request, range(3)))
     assert 1 in room.crowd
-    assert [room.crowd.cancelled(1), room.crowd.cancelled(1), room.crowd.cancelled(0)] == [True, False, False]
+    assert [room.crowd.cancelled(number) for number in (1, 1, 0)] == [request(1), None, None]
     assert 1 not in room.crowd
     assert room.leave(request(0)) == [2]
 
