@@ -63,7 +63,7 @@ REQUIREMENTS: Final[Mapping[str, str]] = MappingProxyType(
         "era.each-request": "both eras work on one connection in any order; nothing is decided by the first message",
         "era.none": "a request of no revision, with no session open, is malformed, and decides nothing",
         "era.legacy-upstream": "the probe of a server that only knows handshakes is refused as it refuses it",
-        "era.modern-upstream": "a client of another era is spoken for before a server that knows only the stateless one",
+        "era.modern-upstream": "a client of handshakes is spoken for before a server that only knows the stateless one",
         # a client of a handshake revision before a server that only knows 2026-07-28
         "translate.opening": "`initialize` is answered with what the server says of itself",
         "translate.results": "results are those of the server, without what only its revision has",
