@@ -168,11 +168,15 @@ class Bridge:
             return False
         if await self._discover(client.initialize, client.opening) is not None:
             return False
-        answered = await self._upstream.reopen(client.initialize.params)
-        if not answered:
+        level, resources = self._level, self._listening.resources
+        if not await self._upstream.reopen(client.initialize.params):
             return False
         _LOG.warning("the upstream speaks a handshake revision now: the session is opened with it")
         self.close()
+        if level is not None:
+            await self._upstream.ask("logging/setLevel", {"level": level}, None)
+        for uri in resources:
+            await self._upstream.ask("resources/subscribe", {"uri": uri}, None)
         return True
 
 

@@ -77,6 +77,11 @@ class Listening:
             del self._resources[uri]
             self._replace()
 
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """What is subscribed to."""
+        return tuple(self._resources)
+
     def knows(self, message: Message) -> bool:
         """Whether a message is one of this stream's."""
         tag = message.meta.get(words.SUBSCRIPTION)
