@@ -21,6 +21,7 @@ from gateway.announced import Announced
 from gateway.case import Identity
 from gateway.catalogue import Catalogue
 from gateway.clock import Clock
+from gateway.credentials.oauth import OAuth
 from gateway.errors import StateError
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import Message
@@ -34,6 +35,7 @@ from gateway.settings import Settings
 from gateway.state import State
 from gateway.stdio import Stdio
 from gateway.upstream import Answer
+from gateway.upstream.admission import Admission
 from gateway.upstream.http import HttpClient, HttpLimits
 from gateway.upstream.session import Upstream
 
@@ -140,7 +142,7 @@ class Gateway:
         )
         self._mirrored = mirrored = Catalogue(self._listed)
         self._announced = Announced(settings.state, settings.server, self._state.get)
-        self._upstream = Upstream(http, self._deliver, self._renewed, mirrored.changed)
+        self._upstream = Upstream(_admitted(http, settings, clock), self._deliver, self._renewed, mirrored.changed)
         mirror = Mirror(mirrored, self._upstream, clock)
         self._policies = Policies(
             self._choose_source, recommended_policy, changed=self._changed, rejected=self._rejected
@@ -250,6 +252,12 @@ class Gateway:
         if settings.policy is None and not exists(settings.user_policy):
             used = (await self._state.get()).policy_used(settings.grant)
         return choose(settings.policy, settings.user_policy, used, settings.grant)
+
+
+def _admitted(http: HttpClient, settings: Settings, clock: Clock) -> HttpClient | Admission:
+    """The client as it is where a header of the settings says who we are, else with what a sign-in gives."""
+    client = settings.oauth
+    return http if client is None else Admission(http, OAuth(client, clock, sign_in=settings.sign_in))
 
 
 def _say_why(task: asyncio.Task[None]) -> None:

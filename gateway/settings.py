@@ -13,11 +13,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, cast, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
 
+from gateway.credentials.client import Client, Flow
 from gateway.errors import ConfigError, UsageError
 from gateway.questions import KINDS
 
@@ -54,7 +55,32 @@ class Settings:
     idle_timeout: float
     max_message_bytes: int
     max_depth: int
+    sign_in: bool
+    oauth_client_id: str | None
+    oauth_client_secret: str | None = field(repr=False)
+    oauth_client_metadata_url: str | None
+    oauth_issuer: str | None
+    oauth_scopes: str | None
+    oauth_flow: Flow
+    oauth_redirect_port: int
     config_dir: Path
+
+    @property
+    def oauth(self) -> Client | None:
+        """This gateway as an OAuth client; None where a header of the settings says who it is."""
+        if any(header.name.lower() == "authorization" for header in self.header):
+            return None
+        return Client(
+            self.upstream,
+            self.state.parent / "credentials",
+            self.oauth_client_id,
+            self.oauth_client_secret,
+            self.oauth_client_metadata_url,
+            self.oauth_issuer,
+            self.oauth_scopes,
+            self.oauth_redirect_port,
+            self.oauth_flow,
+        )
 
     @property
     def server(self) -> str:
@@ -77,6 +103,10 @@ class Option:
     read: Callable[[str], object]
     default: Callable[[Path], object]
     repeatable: bool = False
+    switch: bool = False
+    """Whether the flag alone says it, without a value."""
+    secret: bool = False
+    """Whether the value must not stand on a command line or in the settings file, only where it is read from."""
     shown_default: str = ""
 
     @property
@@ -161,11 +191,13 @@ def _header(text: str) -> Header:
     name, colon, value = text.partition(":")
     name, value = name.strip(), value.strip()
     if not colon or not name.isascii() or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name or " "):
-        raise ValueError("a header is written `Name: value`, `Name: env:VARIABLE` or `Name: file:PATH`")
+        raise ValueError(
+            "a header is written `Name: value`, `Name: env:VARIABLE`, `Name: file:PATH` or `Name: keyring:SERVICE/NAME`"
+        )
     if value.startswith("${") and value.endswith("}"):
         raise ValueError(f"the value of header `{name}` is a variable that the client did not put in; write `env:NAME`")
     kind, mark, where = value.partition(":")
-    literal = not (mark and kind in ("env", "file"))
+    literal = not (mark and kind in _PLACES)
     if not literal:
         value = _secret(kind, where)
     if not value or not value.isprintable() or not value.isascii():
@@ -179,10 +211,46 @@ def _secret(kind: str, where: str) -> str:
         if value is None:
             raise ValueError(f"the environment variable `{where}` is not set")
         return value.strip()
+    if kind == "keyring":
+        from gateway.credentials import vault  # only where a value is there: the keyring takes its time
+
+        try:
+            return vault.value(where).strip()
+        except ConfigError as error:
+            raise ValueError(error.message) from None
     try:
         return Path(where).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the file `{where}` cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _optional(text: str) -> str | None:
+    if not text.isprintable() or not text.isascii() or len(text) > 2000:
+        raise ValueError("a text of printable ASCII characters is needed")
+    return text.strip() or None
+
+
+def _optional_url(text: str) -> str | None:
+    return _url(text) if text else None
+
+
+def _client_secret(text: str) -> str | None:
+    kind, mark, where = text.partition(":")
+    value = _secret(kind, where) if mark and kind in _PLACES else text
+    return _optional(value)
+
+
+def _flow(text: str) -> Flow:
+    for flow in get_args(Flow):
+        if text == flow:
+            return cast(Flow, flow)
+    raise ValueError("`code` (a person signs in) or `client_credentials` (no person) is needed")
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise ValueError("`true` or `false` is needed")
+    return text.lower() in ("true", "1")
 
 
 def _user() -> str:
@@ -203,7 +271,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            lambda _: _user(), shown_default="the user of this operating system"),
     Option("state", "FILE", "the state file: counters and audit log, shared by all gateways of a user", _path,
            lambda _: Path(platformdirs.user_state_dir(APP)) / "state.db", shown_default="in the state folder"),
-    Option("header", "'NAME: VALUE'", "a header for the upstream; `env:VARIABLE` and `file:PATH` read the value",
+    Option("header", "'NAME: VALUE'",
+           "a header for the upstream; `env:VARIABLE`, `file:PATH` and `keyring:SERVICE/NAME` read the value",
            _header, lambda _: (), repeatable=True, shown_default="none"),
     Option("switch_off", "KINDS", "what the upstream may not ask of the client: " + ", ".join(KINDS), _kinds,
            lambda _: frozenset(), shown_default="none"),
@@ -224,9 +293,27 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("max_message_bytes", "BYTES", "the largest message, in both directions", _count(1024, 2**30),
            lambda _: 16 * 2**20, shown_default="16777216"),
     Option("max_depth", "LEVELS", "how deep a message may nest", _count(8, 500), lambda _: 128, shown_default="128"),
+    Option("sign_in", "", "open a browser where the upstream wants a sign-in (OAuth)", _switch, lambda _: False,
+           switch=True, shown_default="off"),
+    Option("oauth_client_id", "ID", "the client that is registered at the authorization server", _optional,
+           lambda _: None, shown_default="none: the gateway registers itself"),
+    Option("oauth_client_secret", "PLACE", "where its secret is: `env:VARIABLE`, `file:PATH`, `keyring:SERVICE/NAME`",
+           _client_secret, lambda _: None, secret=True, shown_default="none"),
+    Option("oauth_client_metadata_url", "URL", "the client metadata document that stands for a registration",
+           _optional_url, lambda _: None, shown_default="none"),
+    Option("oauth_issuer", "URL", "the only authorization server that is trusted, and that is shown the secret",
+           _optional_url, lambda _: None, shown_default="the one that the upstream names first"),
+    Option("oauth_scopes", "'SCOPE SCOPE'", "scopes to ask for besides those that the upstream names", _optional,
+           lambda _: None, shown_default="none"),
+    Option("oauth_flow", "FLOW", "who signs in: `code` (a person) or `client_credentials` (the client itself)",
+           _flow, lambda _: "code", shown_default="code"),
+    Option("oauth_redirect_port", "PORT", "where on this machine the browser comes back to; 0 takes any free port",
+           _count(0, 65535), lambda _: 0, shown_default="0"),
 )  # fmt: skip
 _BY_FLAG: Final = {option.flag: option for option in OPTIONS}
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
+_PLACES: Final = ("env", "file", "keyring")
+"""Where a secret may be read from."""
 _OTHER_VARIABLES: Final = frozenset({PREFIX + "CONFIG_DIR"})
 
 
@@ -240,7 +327,11 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, list[str]] | None:
     while rest:
         flag, equals, value = rest.pop(0).partition("=")
         option = _BY_FLAG.get(flag)
-        if option is None or not (equals or rest) or (option.name in found and not option.repeatable):
+        if option is None or (option.name in found and not option.repeatable):
+            return None
+        if option.switch and not equals:
+            value, equals = "true", "="
+        if not (equals or rest):
             return None
         found.setdefault(option.name, []).append(value if equals else rest.pop(0))
     return found
@@ -256,10 +347,12 @@ def load(flags: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> 
         given = flags.get(option.name)
         variable = environment.get(option.variable)
         if given:
+            _check_places(option, given, UsageError, option.flag)
             values[option.name] = _value(option, given, UsageError, option.flag)
         elif variable:
             values[option.name] = _value(option, [variable], ConfigError, option.variable)
         elif option.name in from_file:
+            _check_places(option, from_file[option.name], ConfigError, f"settings.toml: {option.name}")
             values[option.name] = _value(option, from_file[option.name], ConfigError, f"settings.toml: {option.name}")
         else:
             values[option.name] = option.default(config_dir)
@@ -272,6 +365,15 @@ def _value(option: Option, texts: Sequence[str], error: type[ConfigError | Usage
     except ValueError as reason:
         raise error(f"{where}: {reason}", f"{option.flag} {option.metavar}: {option.help}") from None
     return tuple(read) if option.repeatable else read[-1]
+
+
+def _check_places(option: Option, texts: Sequence[str], error: type[ConfigError | UsageError], where: str) -> None:
+    """A secret is named, not written, wherever others may read it."""
+    if option.secret and not all(text.partition(":")[0] in _PLACES for text in texts if text):
+        raise error(
+            f"{where}: a secret does not belong here",
+            f"name its place (`file:PATH`, `keyring:SERVICE/NAME`, `env:VARIABLE`), or set {option.variable}",
+        )
 
 
 def _put_in(text: str) -> str:
@@ -305,6 +407,8 @@ def _texts(path: Path, name: str, value: object) -> list[str]:
     items = value if isinstance(value, list) else [value]
     if isinstance(value, list) and not _BY_NAME[name].repeatable:
         raise ConfigError(f"`{path}`: `{name}` takes one value, not a list")
+    if _BY_NAME[name].switch and isinstance(value, bool):
+        return [str(value).lower()]
     if not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
         raise ConfigError(f"`{path}`: `{name}` must be a text or a number")
     return [str(item) for item in items]

@@ -57,6 +57,9 @@ def once(flags: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
 
 
 def _flag(option: Option) -> Callable[[Callback], Callback]:
+    if option.switch:
+        words = f"{option.help} (default: {option.shown_default})"
+        return click.option(option.flag, option.name, is_flag=True, flag_value="true", multiple=True, help=words)
     again = "; may be repeated" if option.repeatable else ""
     return click.option(
         option.flag,

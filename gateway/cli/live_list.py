@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, cast
 from gateway import __version__
 from gateway.catalogue import Catalogue
 from gateway.cli.causes import causes
+from gateway.clock import SystemClock
+from gateway.credentials.oauth import OAuth
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Json
 from gateway.settings import Settings
@@ -47,6 +49,9 @@ async def _bounded(settings: Settings, refusals: list[int]) -> Catalogue:
             refusals.append(response.status_code)
 
     headers = {header.name: header.value for header in settings.header}
+    if settings.oauth is not None:
+        shown = await OAuth(settings.oauth, SystemClock(), sign_in=False).authorization()
+        headers |= {} if shown is None else {"Authorization": shown}
     async with (
         asyncio.timeout(BOUND_SECONDS),
         AsyncClient(headers=headers, timeout=BOUND_SECONDS, trust_env=False, event_hooks={"response": [look]}) as http,
@@ -77,6 +82,9 @@ async def _walk(settings: Settings, http: "AsyncClient") -> Catalogue:
 
 def _refused(settings: Settings, status: int) -> UpstreamError:
     where = f"`{settings.server}` answered HTTP {status}"
+    if status == 401 and settings.oauth is not None:
+        cure = f"run `{settings.oauth.login}`, or pass credentials: --header 'Authorization: env:VARIABLE'"
+        return UpstreamError(f"{where}: it wants a sign-in", cure)
     if status in (401, 403):
         return UpstreamError(
             f"{where}: it wants other credentials", "pass them: --header 'Authorization: env:VARIABLE'"

@@ -9,6 +9,7 @@
     wire        the connections to one origin
     patience    how long one exchange may take
     http        one POST and its answer, one GET stream; what went wrong and whether the request may have run
+    admission   the same with credentials that may have to be renewed: once more, where nobody was let in
     session     the handshake eras: session id, re-initialisation after a 404, the GET stream, DELETE at the end
 
 `Answer` says what became of one request. `Fate` is what the limits ask: only `not sent` and `refused` mean that a
@@ -19,6 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from gateway.credentials import Challenge
 from gateway.jsonrpc import Json, Message
 
 Deliver: TypeAlias = Callable[[Message], Awaitable[None]]
@@ -42,6 +44,8 @@ class Answer:
     """Whether the connection broke before anything was answered: what only reads may be asked again."""
     timed_out: bool = False
     """Whether it may still be worked on upstream, and nobody waits for it here any more."""
+    challenge: Challenge | None = None
+    """What credentials are wanted, where the request was not let in for lack of them."""
 
     @property
     def result(self) -> Mapping[str, Json] | None:

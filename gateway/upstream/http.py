@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from gateway.clock import Clock, SystemClock
+from gateway.credentials import Challenge
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Id, Message, parse_upstream, serialise
 from gateway.upstream import Answer, Deliver, Fate
@@ -210,17 +211,19 @@ class HttpClient:
         if not same:
             body = {**message.body, "id": outgoing.id}
             message = Message("response", outgoing.id, "", body, serialise(body))
-        fate: Fate = "refused" if _did_not_run(response.status, outgoing) else "answered"
+        challenge = _challenge(response)
+        fate: Fate = "refused" if challenge or _did_not_run(response.status, outgoing) else "answered"
         wait = retry_after(response.headers, self._clock.now())
-        return Answer(fate, message, response.status, None, wait, _session_id(response))
+        return Answer(fate, message, response.status, None, wait, _session_id(response), challenge=challenge)
 
     def _unusable(self, response: Response, outgoing: Outgoing) -> Answer:
         status, headers = response.status, response.headers
         wait = retry_after(headers, self._clock.now())
         within = status in FOLLOWED and self._wire.origin.redirected("/", headers.get("location", "")) is not None
         text = endless(status) if within else unusable(status, headers, self._given, wait)
-        fate: Fate = "refused" if _did_not_run(status, outgoing) else "unknown"
-        return Answer(fate, None, status, text, wait)
+        challenge = _challenge(response)
+        fate: Fate = "refused" if challenge or _did_not_run(status, outgoing) else "unknown"
+        return Answer(fate, None, status, text, wait, challenge=challenge)
 
     def _idle(self, outgoing: Outgoing) -> float | None:
         """How long the stream of an answer may say nothing; one that only listens may for ever."""
@@ -265,6 +268,10 @@ async def _drain(response: Response) -> None:
     finally:
         if not response.finish():
             response.close()
+
+
+def _challenge(response: Response) -> Challenge | None:
+    return Challenge.of(response.status, response.headers.get("www-authenticate", ""))
 
 
 def _session_id(response: Response) -> str | None:

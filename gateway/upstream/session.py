@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Json, Message, serialise
 from gateway.upstream import Answer, Deliver
+from gateway.upstream.admission import Admission
 from gateway.upstream.headers import is_modern, modern_headers
 from gateway.upstream.http import HttpClient, Outgoing, will_not_stream
 from gateway.upstream.sse import EventStream
@@ -78,7 +79,7 @@ class Upstream:
     """
 
     def __init__(
-        self, http: HttpClient, deliver: Deliver, renewed: Callable[[], None], missed: Callable[[], None]
+        self, http: HttpClient | Admission, deliver: Deliver, renewed: Callable[[], None], missed: Callable[[], None]
     ) -> None:
         self._http = http
         self._deliver = deliver

@@ -42,6 +42,9 @@ Commands:
   policy   write, check and question a policy
   limits   what is used of the limits, and what resets when
   audit    look at the audit log
+  login    sign in at the server with a browser
+  whoami   say as whom the gateway is let in at the server
+  logout   forget the sign-in at the server
   standin  serve an invented KeyID on this machine to try things on
 
   Exit codes:

@@ -169,8 +169,9 @@ def test_a_server_that_wants_other_credentials(run: Run, standin: Standin) -> No
     ran = run("tools", "--upstream", standin.url)
     assert ran.code == 4
     assert ran.err == (
-        f"error: `{standin.url}` answered HTTP 401: it wants other credentials\n"
-        "hint: pass them: --header 'Authorization: env:VARIABLE'\n"
+        f"error: `{standin.url}` answered HTTP 401: it wants a sign-in\n"
+        f"hint: run `keyid-gateway login --upstream {standin.url}`, "
+        "or pass credentials: --header 'Authorization: env:VARIABLE'\n"
     )
 
 

@@ -87,7 +87,8 @@ FAULTS = {
     ),
     "401": Case(
         http(401),
-        "the upstream wants a sign-in (HTTP 401): pass credentials with `--header 'Authorization: env:NAME'`",
+        "the upstream wants a sign-in (HTTP 401): run `keyid-gateway login --upstream {url}`, "
+        "or pass credentials with `--header 'Authorization: env:NAME'`",
         401, REFUSED, GIVEN_BACK,
     ),
     "403": Case(
@@ -182,7 +183,7 @@ def test_a_fault_is_told_recorded_and_charged_as_it_should_be_and_the_call_is_se
     place.upstream.script(place.tool, case.reply)
     data = {"status": case.status, "retry_after_seconds": case.retry_after}
     known = {name: value for name, value in data.items() if value is not None}
-    error = {"code": -32603, "message": case.text, **({"data": known} if known else {})}
+    error = {"code": -32603, "message": case.text.replace("{url}", place.upstream.url), **({"data": known} if known else {})}
     assert place.gateway.call(place.tool, {}) == error
     assert len(place.upstream.calls(place.tool)) == 1
     record = place.settled()
@@ -216,9 +217,7 @@ def test_a_tool_that_failed_keeps_the_charge(place: Place) -> None:
     assert place.charge() == KEPT
 
 
-@pytest.mark.parametrize(
-    ("status", "charge"), [(401, GIVEN_BACK), (429, GIVEN_BACK), (400, KEPT), (403, KEPT), (500, KEPT)]
-)
+@pytest.mark.parametrize(("status", "charge"), [(429, GIVEN_BACK), (400, KEPT), (403, KEPT), (500, KEPT)])
 def test_an_error_that_does_not_know_the_id_of_the_request_is_its_answer_under_an_error_status(
     place: Place, status: int, charge: str
 ) -> None:

@@ -34,7 +34,7 @@ def place(tmp_path: Path) -> Place:
 def test_every_setting_is_an_option_and_every_option_a_setting() -> None:
     names = {field.name for field in dataclasses.fields(Settings)} - {"config_dir"}
     assert {option.name for option in OPTIONS} == names
-    assert all(option.help and option.metavar for option in OPTIONS)
+    assert all(option.help and (option.metavar or option.switch) for option in OPTIONS)
 
 
 def test_with_nothing_said_the_defaults_hold(place: Place) -> None:
@@ -61,7 +61,20 @@ def test_an_empty_variable_says_nothing(place: Place) -> None:
 
 @pytest.mark.parametrize("name", [option.name for option in OPTIONS])
 def test_every_option_can_be_given_in_all_three_ways(place: Place, name: str) -> None:
-    texts = {"upstream": "http://a.example/mcp", "header": "X-A: b", "log_level": "error", "max_message_bytes": "2048"}
+    secret = place.folder / "secret"
+    secret.write_text("s3cret\n", encoding="utf-8")
+    texts = {
+        "upstream": "http://a.example/mcp",
+        "header": "X-A: b",
+        "switch_off": "sampling",
+        "log_level": "error",
+        "max_message_bytes": "2048",
+        "sign_in": "true",
+        "oauth_client_secret": f"file:{secret}",
+        "oauth_client_metadata_url": "https://a.example/client.json",
+        "oauth_issuer": "https://a.example",
+        "oauth_flow": "client_credentials",
+    }
     text = texts.get(name, "64")
     by_flag = place.load({name: [text]})
     by_variable = place.load(None, **{name: text})
@@ -87,10 +100,10 @@ def test_every_option_can_be_given_in_all_three_ways(place: Place, name: str) ->
         ("max_message_bytes", "1023", "a whole number from 1024 to 1073741824 is needed"),
         ("max_message_bytes", "1.5", "a whole number from 1024 to 1073741824 is needed"),
         ("max_depth", "9" * 20, "a whole number from 8 to 500 is needed"),
-        ("header", "no colon", "a header is written `Name: value`, `Name: env:VARIABLE` or `Name: file:PATH`"),
-        ("header", ": value", "a header is written `Name: value`, `Name: env:VARIABLE` or `Name: file:PATH`"),
-        ("header", "Bad Name: value", "a header is written `Name: value`, `Name: env:VARIABLE` or `Name: file:PATH`"),
-        ("header", "Größe: value", "a header is written `Name: value`, `Name: env:VARIABLE` or `Name: file:PATH`"),
+        ("header", "no colon", "a header is written `Name: value`, `Name: env:VARIABLE`, `Name: file:PATH` or"),
+        ("header", ": value", "a header is written `Name: value`, `Name: env:VARIABLE`, `Name: file:PATH` or"),
+        ("header", "Bad Name: value", "a header is written `Name: value`, `Name: env:VARIABLE`, `Name: file:PATH` or"),
+        ("header", "Größe: value", "a header is written `Name: value`, `Name: env:VARIABLE`, `Name: file:PATH` or"),
         ("header", "X-A:", "the value of header `X-A` is empty or has characters that a header cannot carry"),
         ("header", "X-A: a\rb", "the value of header `X-A` is empty or has characters that a header cannot carry"),
         ("header", "X-A: é", "the value of header `X-A` is empty or has characters that a header cannot carry"),
@@ -109,6 +122,36 @@ def test_a_value_that_makes_no_sense_is_refused_wherever_it_stands(
     with pytest.raises(ConfigError) as by_variable:
         place.load(None, **{name: text})
     assert by_variable.value.message.startswith(f"KEYID_GATEWAY_{name.upper()}: {reason}")
+
+
+def test_a_switch_is_a_flag_alone_and_true_or_false_elsewhere(place: Place) -> None:
+    assert parse_flags(["--sign-in", "--grant", "me"]) == {"sign_in": ["true"], "grant": ["me"]}
+    assert parse_flags(["--sign-in=false"]) == {"sign_in": ["false"]}
+    assert not place.load().sign_in
+    place.write("sign_in = true\n")
+    assert place.load().sign_in
+    assert not place.load(sign_in="0").sign_in
+    with pytest.raises(ConfigError, match="KEYID_GATEWAY_SIGN_IN: `true` or `false` is needed"):
+        place.load(sign_in="maybe")
+
+
+def test_a_secret_is_named_on_a_command_line_and_in_the_file_and_may_be_a_variable(place: Place) -> None:
+    assert place.load(oauth_client_secret="s3cret").oauth_client_secret == "s3cret"
+    with pytest.raises(UsageError, match="--oauth-client-secret: a secret does not belong here") as flag:
+        place.load({"oauth_client_secret": ["s3cret"]})
+    assert "s3cret" not in str(flag.value)
+    place.write("oauth_client_secret = 's3cret'\n")
+    with pytest.raises(ConfigError, match=r"settings\.toml: oauth_client_secret: a secret does not belong here") as file:
+        place.load()
+    assert "s3cret" not in str(file.value)
+    assert "s3cret" not in repr(place.load({"oauth_client_secret": [""]}, oauth_client_secret="s3cret"))
+
+
+def test_an_authorization_header_switches_oauth_off(place: Place) -> None:
+    assert place.load({"header": ["authorization: Bearer x"]}).oauth is None
+    client = place.load({"header": ["X-Api-Key: x"], "oauth_client_id": [""]}).oauth
+    assert client is not None
+    assert (client.upstream, client.id, client.flow) == ("https://keyid.ai/mcp", None, "code")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import click
 
 from gateway import __version__
 from gateway.cli import logs
-from gateway.cli.commands import audit, demo, limits, policy, run, standin, tools
+from gateway.cli.commands import audit, demo, limits, login, logout, policy, run, standin, tools, whoami
 from gateway.cli.mistakes import Group, as_usage_error
 from gateway.cli.screen import note, say
 from gateway.errors import GatewayError
@@ -29,6 +29,9 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     policy.command,
     limits.command,
     audit.command,
+    login.command,
+    whoami.command,
+    logout.command,
     standin.command,
 )
 _INTERRUPTED: Final = 130

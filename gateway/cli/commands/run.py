@@ -62,6 +62,8 @@ def _words(option: Option, given: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for text in given.get(option.name, ()):
         value = option.read(text)
         yield option.flag
+        if option.switch:
+            continue
         if isinstance(value, Header) and value.literal:
             yield f"{value.name}: env:VARIABLE"
         else:
