@@ -1,8 +1,7 @@
 """The audit log: one record for what was decided of a call, one for what came of it.
 
 A record that cannot be written refuses the call (threat B26), so `append` belongs in the transaction of what it tells.
-Arguments are never stored: their names are, and a digest keyed with a secret of this state file, by which the owner
-can tell whether two calls, or a call and a guess, were the same. `values` holds what the owner asked to be kept.
+How records hang together is `chain`'s; what is kept of the arguments is `arguments`'.
 """
 
 import json
@@ -12,32 +11,28 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from gateway.policy.decision import Effect
-from gateway.state.failures import damaged
+from gateway.state import chain
+from gateway.state.chain import LIST, Cell
+from gateway.state.failures import broken_chain, damaged
 from gateway.state.text import bounded
 
-Kind: TypeAlias = Literal["decided", "settled", "refused"]
+Kind: TypeAlias = Literal["decided", "settled", "refused", "pruned", "adopted"]
 
 _MOST_NAMES: Final = 64
 _LONGEST_NAME_BYTES: Final = 256
-_NAMES_COLUMN: Final = 15
-_COLUMNS: Final = (
-    "kind, decision_id, at, grant_name, session, client_name, client_version, server, method, tool, policy_revision, "
-    "effect, rule, reason, message, argument_names, argument_digest, upstream_status, outcome, latency_ms, "
-    "argument_values"
-)
-_APPEND: Final = f"INSERT INTO audit ({_COLUMNS}) VALUES ({', '.join('?' * 21)})"  # noqa: S608 - constants
-_TAIL: Final = f"SELECT seq, {_COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - constants
-_SINCE: Final = (
-    f"SELECT seq, {_COLUMNS} FROM audit WHERE seq > ? AND at >= ? ORDER BY seq LIMIT ?"  # noqa: S608 - constants
-)
-_NEWEST: Final = f"SELECT seq, {_COLUMNS} FROM audit ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
+_NAMES_COLUMN: Final = chain.COLUMNS.index("argument_names")
+_TAIL: Final = f"SELECT seq, {LIST} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - constants
+_SINCE: Final = f"SELECT seq, {LIST} FROM audit WHERE seq > ? AND at >= ? ORDER BY seq LIMIT ?"  # noqa: S608 - constants
+_NEWEST: Final = f"SELECT seq, {LIST} FROM audit ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One line of the log. `at` is in seconds since the epoch, `argument_digest` in hexadecimal.
 
-    What does not apply is an empty text or None: a request without a tool, a decision before its outcome.
+    What does not apply is an empty text or None: a request without a tool, a decision before its outcome. Two
+    kinds are about the log itself, and have a message, and in `values` up to which record: `pruned` (the owner removed
+    them), `adopted` (they were there before the log was a chain).
     """
 
     kind: Kind
@@ -75,7 +70,7 @@ class AuditLog(Protocol):
     """The log within one transaction. Failures are `StateError`."""
 
     def append(self, record: Record) -> int:
-        """Write `record` and return its `seq`. Texts are cut at 4 KiB, and say so."""
+        """Write `record` behind the newest one, and return its `seq`. Texts are cut at 4 KiB, and say so."""
         ...
 
     def tail(self, after_seq: int, limit: int) -> Sequence[Entry]:
@@ -98,24 +93,26 @@ class SqliteAudit:
         self._connection = connection
 
     def append(self, record: Record) -> int:
-        written = self._connection.execute(_APPEND, _values(record))
-        return written.lastrowid or 0
+        try:
+            return chain.append(self._connection, _cells(record))
+        except (LookupError, sqlite3.IntegrityError) as error:
+            raise broken_chain(str(error)) from error
 
     def tail(self, after_seq: int, limit: int) -> Sequence[Entry]:
-        return [_entry(row) for row in self._connection.execute(_TAIL, (after_seq, limit))]
+        return [entry(row) for row in self._connection.execute(_TAIL, (after_seq, limit))]
 
     def since(self, at: float, after_seq: int, limit: int) -> Sequence[Entry]:
-        return [_entry(row) for row in self._connection.execute(_SINCE, (after_seq, at, limit))]
+        return [entry(row) for row in self._connection.execute(_SINCE, (after_seq, at, limit))]
 
     def newest(self, count: int) -> Sequence[Entry]:
-        return [_entry(row) for row in self._connection.execute(_NEWEST, (count,)).fetchall()[::-1]]
+        return [entry(row) for row in self._connection.execute(_NEWEST, (count,)).fetchall()[::-1]]
 
 
-def _values(record: Record) -> tuple[str | int | float | None, ...]:
+def _cells(record: Record) -> tuple[Cell, ...]:
     return (
         record.kind,
         bounded(record.decision_id),
-        record.at,
+        record.at + 0.0,  # the file keeps no negative zero
         bounded(record.grant),
         bounded(record.session),
         bounded(record.client_name),
@@ -132,7 +129,7 @@ def _values(record: Record) -> tuple[str | int | float | None, ...]:
         bounded(record.argument_digest),
         record.upstream_status,
         None if record.outcome is None else bounded(record.outcome),
-        record.latency_ms,
+        None if record.latency_ms is None else record.latency_ms + 0.0,
         None if record.values is None else bounded(record.values),
     )
 
@@ -144,7 +141,8 @@ def _names(names: tuple[str, ...]) -> list[str]:
     return kept
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:  # what SQLite hands out has no type
+def entry(row: tuple[Any, ...]) -> Entry:  # what SQLite hands out has no type
+    """A row of `seq` and `LIST` as the record it is. Raises `StateError`."""
     seq, *fields = row
     fields[_NAMES_COLUMN] = _parsed_names(fields[_NAMES_COLUMN])
     return Entry(seq, Record(*fields))

@@ -15,6 +15,7 @@ from gateway.errors import StateError
 _FREE_SPACE: Final = "free some space on that disk, or choose another place for the state file"
 _WRITABLE: Final = "check that the file and its folder belong to you and can be written"
 _DAMAGED: Final = "move the file away to start with a fresh one: its counters and its audit log stay readable there"
+_VERIFY: Final = "`keyid-gateway audit verify` says where it was changed"
 _WAIT: Final = "see which program holds it open, and try again"
 
 _CAUSES: Final[dict[int, tuple[str, str]]] = {
@@ -61,3 +62,8 @@ def from_system(error: OSError, path: Path) -> StateError:
 def damaged(what: str) -> StateError:
     """The `StateError` of a value in the file that the gateway never writes."""
     return StateError(f"the state file is damaged: {what}", _DAMAGED)
+
+
+def broken_chain(what: str) -> StateError:
+    """The `StateError` of an audit log that takes no further record, because it is not as the gateway left it."""
+    return StateError(f"the audit log takes no further record: {what}", f"{_VERIFY}; {_DAMAGED}")

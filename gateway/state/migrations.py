@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import StateError
+from gateway.state import chain
 from gateway.state.failures import damaged
 
 APPLICATION_ID: Final = 0x6B676174  # "kgat": tells our files from any other SQLite database
@@ -65,7 +66,7 @@ _FIRST: Final = (
         policy TEXT NOT NULL,
         first_used REAL NOT NULL,
         last_used REAL NOT NULL) WITHOUT ROWID""",
-    # The three last columns wait for the hash chain and its signatures.
+    # The three last columns wait for the hash chain: `chain.begin` makes the table anew.
     """CREATE TABLE audit (
         seq INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -104,7 +105,12 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create,)
+def _add_last_calls(connection: sqlite3.Connection) -> None:
+    """When a grant last called a tool, and the newest moment at which that was looked at (`last_calls`)."""
+    connection.execute("CREATE TABLE last_calls (identity BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID")
+
+
+STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create, _add_last_calls, chain.begin)
 VERSION: Final = len(STEPS)
 
 # One statement, so that all of it is of one moment: another process may be making the file just now.

@@ -35,8 +35,8 @@ def test_an_empty_file_is_brought_up_to_date(connection: sqlite3.Connection) -> 
     assert check(connection) == 0
     migrate(connection)
     assert check(connection) == VERSION
-    assert tables(connection) >= {"meta", "counters", "hits", "refunds", "grants", "audit"}
-    assert {"prev_hash", "hash", "signature"} <= {row[1] for row in connection.execute("PRAGMA table_info(audit)")}
+    assert tables(connection) >= {"meta", "counters", "hits", "refunds", "grants", "audit", "audit_chain"}
+    assert "audit_before" not in tables(connection)
 
 
 def test_a_second_time_changes_nothing(connection: sqlite3.Connection) -> None:
