@@ -22,13 +22,14 @@ class Notices:
         self._in_session = in_session
         self._listening: dict[Id, Message] = {}
         self._logging = False
+        self._quiet = False
         self._changing: tuple[str, ...] = ()
 
     def opened(self, result: Mapping[str, Json]) -> None:
         """A session was opened: whether it logs, and which lists may change, is what the server says there."""
         capabilities = result.get("capabilities")
         offered = capabilities if isinstance(capabilities, dict) else {}
-        self._logging = "logging" in offered
+        self._logging, self._quiet = "logging" in offered, False
         said = {kind: offered.get(kind) for kind in _LISTS}
         self._changing = tuple(
             kind for kind, says in said.items() if isinstance(says, dict) and says.get("listChanged") is True
@@ -36,7 +37,7 @@ class Notices:
 
     def set_level(self, level: Json) -> None:
         """The client said which log messages it wants: errors are among them, but for the three levels above."""
-        self._logging = self._logging and level not in _ABOVE_ERROR
+        self._quiet = isinstance(level, str) and level in _ABOVE_ERROR
 
     def listens(self, identifier: Id, request: Message) -> None:
         """A `subscriptions/listen` began."""
@@ -68,7 +69,7 @@ class Notices:
 
     async def error(self, text: str) -> None:
         """Something a person should read in the client's log."""
-        if self._logging and self._in_session():
+        if self._logging and not self._quiet and self._in_session():
             params: dict[str, Json] = {"level": "error", "logger": "keyid-gateway", "data": text}
             await self._say("notifications/message", params)
 

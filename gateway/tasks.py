@@ -17,7 +17,7 @@ class Tasks:
         self._known: dict[str, None] = {}
 
     def __contains__(self, task: object) -> bool:
-        return task in self._known
+        return isinstance(task, str) and task in self._known
 
     def note(self, answer: Answer) -> None:
         """Remember the task that an answer to a judged call names, if it does."""

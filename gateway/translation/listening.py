@@ -94,8 +94,7 @@ class Listening:
             if tag == self._newest:
                 self._settled(message)
             return None
-        uri = message.params.get("uri")
-        gone = message.method == "notifications/resources/updated" and uri not in self._resources
+        gone = message.method == "notifications/resources/updated" and message.params.get("uri") not in self.resources
         return None if tag != self._heard or gone else words.untagged(message)
 
     # --- the stream ---------------------------------------------------------------------------------------------------
