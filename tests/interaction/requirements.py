@@ -61,6 +61,7 @@ REQUIREMENTS: Final[Mapping[str, str]] = MappingProxyType(
         "modern.cancel": "a cancel closes the stream of the call and sends nothing",
         "modern.no-session": "requests of the stateless revision carry nothing of a session",
         "era.each-request": "both eras work on one connection in any order; nothing is decided by the first message",
+        "era.table": "every kind of client works before every kind of server that it can, and is told otherwise",
         "era.none": "a request of no revision, with no session open, is malformed, and decides nothing",
         "era.legacy-upstream": "the probe of a server that only knows handshakes is refused as it refuses it",
         "era.modern-upstream": "a client of handshakes is spoken for before a server that only knows the stateless one",
