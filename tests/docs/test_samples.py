@@ -1,5 +1,6 @@
 """Every sample policy does what its tests and its README say."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it has no types of its own
 
 from gateway.authoring.suite import read_tests
 from tests import samples
@@ -29,6 +31,15 @@ def test_the_samples_are_these() -> None:
 @pytest.mark.parametrize("name", samples.names())
 def test_a_sample_loads_without_a_warning(name: str) -> None:
     assert samples.read(name).policy.warnings == ()
+
+
+@pytest.mark.parametrize("name", samples.names())
+def test_a_sample_names_the_schema_and_satisfies_it(name: str) -> None:
+    file = samples.FOLDER / name / "policy.json"
+    document = json.loads(file.read_text("utf-8"))
+    schema = json.loads((file.parent / document["$schema"]).read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    assert list(Draft202012Validator(schema).iter_errors(document)) == []
 
 
 @pytest.mark.parametrize("name", samples.names())
@@ -72,7 +83,7 @@ def test_what_is_not_current_is_shown_and_mended(tmp_path: Path) -> None:
     file.write_text(right.replace('"max": 30', '"max": 300', 1), "utf-8")
 
     stale = generate("--check", "--root", str(tmp_path))
-    assert (stale.returncode, stale.stderr) == (1, "error: 1 of 4 files are not current\nhint: scripts/generate\n")
+    assert (stale.returncode, stale.stderr) == (1, "error: 1 of 5 files are not current\nhint: scripts/generate\n")
     assert '-          "max": 300,\n+          "max": 30,\n' in stale.stdout
 
     assert generate("--root", str(tmp_path)).stdout == f"wrote {file}\n"
