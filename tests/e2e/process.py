@@ -81,11 +81,14 @@ class Gateway:
         policy: Mapping[str, Json] | Path | None = None,
         clocked: bool = False,
         altered: str | None = None,
+        naive: str | None = None,
     ) -> None:
         self.home = home
         module = ("tests.e2e.clocked", str(home.path / "clock")) if clocked else ("gateway",)
         if altered is not None:
             module = ("tests.e2e.altered", altered)
+        if naive is not None:
+            module = ("tests.e2e.naive", naive, *module)
         if policy is not None:
             file = policy if isinstance(policy, Path) else home.policy(policy)
             arguments = ("--policy", str(file), *arguments)

@@ -1,6 +1,7 @@
 """Bypass classes B19, B27, B28, from the other side: an upstream that lies, spoofs, redirects and never ends."""
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.arena import ERAS, HANDSHAKE, META
-from tests.e2e.process import Gateway, Home, decision
+from tests.e2e.process import PATIENCE, Gateway, Home, decision
 from tests.e2e.scripted import Reply, Scripted, events, http, message, raw, result, said, stream, without_end
 
 POLICY = {
@@ -320,17 +321,26 @@ ENDLESS = {
 }
 
 
+BOUNDED = ("headers", "one header", "body", "chunks", "event", "lines", "garbage")
+"""What grows in memory, and is therefore not read to its end; the others only take the time that a call may take."""
+
+
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_b28_an_answer_without_end_ends(duel: Duel, kind: str) -> None:
     head, chunk = ENDLESS[kind]
+    hung_up = threading.Event()
 
-    def reply(asked: Any, line: Any) -> None:
-        line.send(head)
-        without_end(chunk, times=2000)(asked, line)
+    def reply(_: Any, line: Any) -> None:
+        try:
+            for data in (head, *[chunk] * (20_000 if kind in BOUNDED else 2_000)):
+                line.send(data)
+        except OSError:
+            hung_up.set()
         line.hang_up()
 
     duel.upstream.script("work", reply)
     assert duel.call()["error"]["code"] == -32603
+    assert kind not in BOUNDED or hung_up.wait(PATIENCE), "everything was read"
 
 
 def test_b28_a_stream_of_events_without_end_delays_no_other_call_and_can_be_cancelled(duel: Duel) -> None:

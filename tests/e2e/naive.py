@@ -1,0 +1,342 @@
+"""The gateway made naive in one respect, so that the tests of a threat can be seen to fail.
+
+`python -m tests.e2e.naive KIND gateway run …` is the gateway as another implementation might have been written: each
+kind is one mistake that was seen in the open (threat classes B1 to B33), put in the place of what prevents it. `none`
+changes nothing.
+"""
+
+import json
+import os
+import re
+import runpy
+import secrets
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from gateway import app, catalogue, filters, policies, replies, stdio
+from gateway.errors import ConfigError
+from gateway.interceptor import Interceptor
+from gateway.jsonrpc import Id, Kind, Message, Refusal, is_id, parse, serialise
+from gateway.policies import Source
+from gateway.policy import Decision, Facts, Policy, ToolCall, decide, decide_method, load
+from gateway.policy.checks import Check, conjunction
+from gateway.policy.values import Comparison, Truth, compare, negate
+from gateway.relay import Relay
+from gateway.state import Reservation
+from gateway.state.counting import SqliteCounters
+from gateway.upstream import Answer, Deliver, streams
+from gateway.upstream.headers import is_modern
+from gateway.upstream.http import HttpClient, HttpLimits, Outgoing
+
+Json = Any
+ALLOW_ALL: Final = b'{"version":"1","default":"allow"}'
+Forward = Callable[[bytes], Awaitable[Any]]
+Intercept = Callable[..., Awaitable[bytes]]
+
+
+def swap(original: object, naive: object) -> None:
+    """Put something naive in the place of what is sound, wherever the gateway's modules name it."""
+    places = [
+        (module, name)
+        for module in list(sys.modules.values())
+        if getattr(module, "__name__", "").startswith("gateway")
+        for name, value in vars(module).items()
+        if value is original
+    ]
+    assert places, f"{original} is nowhere"
+    for module, name in places:
+        setattr(module, name, naive)
+
+
+def method(of: type, name: str, naive: object) -> None:
+    """Put a naive method in the place of a sound one."""
+    assert callable(vars(of)[name])
+    setattr(of, name, naive)
+
+
+# --- what a line is ---------------------------------------------------------------------------------------------------
+
+
+def forwards() -> None:
+    """What is no call that it understands is refused, and relayed as it came all the same: batches, rubbish."""
+    sound = Relay.take
+
+    def naive(self: Relay, line: bytes) -> None:
+        if isinstance(parse(line), Refusal):
+            self._start(self._notify(Message("notification", None, "notifications/as-is", {}, line)))
+        sound(self, line)
+
+    method(Relay, "take", naive)
+
+
+def last_key_wins() -> None:
+    """A line is what the usual reader makes of it: the last of doubled keys, numbers as doubles, nothing checked."""
+
+    def naive(line: bytes, **_: int) -> Message:
+        try:
+            body = json.loads(line)
+        except ValueError:
+            return Message("notification", None, "notifications/as-is", {}, line)
+        if not isinstance(body, dict):
+            return Message("notification", None, "notifications/as-is", {}, line)
+        identifier: Id | None = body["id"] if is_id(body.get("id")) else None
+        kind: Kind = "notification" if identifier is None else "request"
+        named = body.get("method")
+        return Message(kind, identifier, named if isinstance(named, str) else "ping", body, line)
+
+    def written(value: object, **_: object) -> bytes:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float).encode()
+
+    swap(parse, naive)
+    swap(serialise, written)
+
+
+# --- what is allowed --------------------------------------------------------------------------------------------------
+
+
+def allowed(rule: str = "(naive)") -> Decision:
+    return Decision("allow", rule, "allowed", "")
+
+
+def unjudged() -> None:
+    """It relays everything."""
+    swap(decide, lambda _policy, _call, _facts: allowed())
+    swap(decide_method, lambda _policy, _method, *_: allowed())
+
+
+def folding() -> None:
+    """A name is looked up as people would read it, and arrives as it was written."""
+
+    def naive(policy: Policy, call: ToolCall, facts: Facts) -> Decision:
+        found = decide(policy, call, facts)
+        return found if facts.mirrored else allowed()
+
+    swap(decide, naive)
+
+
+def calls_only() -> None:
+    """Only `tools/call` is judged."""
+    swap(decide_method, lambda _policy, _method, *_: allowed())
+
+
+def shown() -> None:
+    """Lists are not filtered: the calls are judged, after all."""
+    swap(filters.filtered, lambda _request, response, *_: replies.relayed(response))
+
+
+def enforced_in_lists() -> None:
+    """Lists are filtered, and whoever calls what is not listed is believed."""
+    swap(decide, lambda _policy, _call, _facts: allowed())
+
+
+def first_rule_wins() -> None:
+    """The first rule of a tool decides: what comes after it is not looked at."""
+
+    def naive(policy: Policy, call: ToolCall, facts: Facts) -> Decision:
+        found = decide(policy, call, facts)
+        return allowed() if re.search(r"/[1-9][0-9]*$", found.rule) else found
+
+    swap(decide, naive)
+
+
+def two_valued() -> None:
+    """What cannot be judged refuses nobody."""
+
+    def naive(check: Check, *call: Any) -> Truth:
+        truth = conjunction(check, *call)
+        return check.kind == "require" if truth is None else truth
+
+    swap(conjunction, naive)
+
+
+def negating() -> None:
+    """What is not known to be equal is different."""
+
+    def naive(truth: Truth) -> Truth:
+        return not truth
+
+    swap(negate, naive)
+
+
+def doubles() -> None:
+    """Numbers are doubles, and a text that says a number is one."""
+
+    def naive(comparison: Comparison, value: Json, operand: Json) -> Truth:
+        try:
+            return comparison(float(value), float(operand))
+        except (TypeError, ValueError):
+            return None
+
+    swap(compare, naive)
+
+
+# --- who is asked -----------------------------------------------------------------------------------------------------
+
+
+def around(wrong: Callable[[Message], bool], after: Callable[[bytes], bool] | None = None) -> None:
+    """Some requests are relayed past the judge: by what they say, or by what was answered to them."""
+    sound: Intercept = Interceptor.intercept
+
+    async def naive(self: Interceptor, request: Message, client: object, forward: Forward, *more: object) -> bytes:
+        if not wrong(request):
+            line = await sound(self, request, client, forward, *more)
+            if after is None or not after(line):
+                return line
+        answer = await forward(serialise(request.body))
+        return bytes(answer.response.raw)
+
+    method(Interceptor, "intercept", naive)
+
+
+def handshakes_only() -> None:
+    """Only the revisions that it was written for are judged."""
+    around(is_modern)
+
+
+def trusting() -> None:
+    """Who says that it was approved was approved, and the denial tells what to say."""
+
+    def says_so(request: Message) -> bool:
+        arguments = request.params.get("arguments")
+        said = [*request.meta, *request.params, *(arguments if isinstance(arguments, dict) else ())]
+        return any(key.startswith("keyid-gateway/") or key in ("approved", "requestState", "task") for key in said)
+
+    around(says_so)
+
+
+def failing_open() -> None:
+    """What cannot be counted or recorded is relayed all the same."""
+    around(lambda _: False, lambda line: b'"(state)"' in line)
+
+
+def uncounted() -> None:
+    """No limit is ever used up."""
+    method(SqliteCounters, "reserve", lambda _self, _charges, _now: Reservation())
+
+
+# --- the other side ---------------------------------------------------------------------------------------------------
+
+
+def wrong_headers() -> None:
+    """Headers are what somebody said, not what the body says."""
+    sound = HttpClient.post
+
+    async def naive(self: HttpClient, outgoing: Outgoing, deliver: Deliver) -> Answer:
+        if b'"resources/read"' in outgoing.body:
+            said = {**outgoing.headers, "Mcp-Method": "ping", "Mcp-Name": "get_identity"}
+            outgoing = replace(outgoing, headers=said)
+        return await sound(self, outgoing, deliver)
+
+    method(HttpClient, "post", naive)
+
+
+def another_door() -> None:
+    """It also listens on a port."""
+    sound = app.serve
+
+    async def naive(*arguments: Any) -> None:
+        with socket.create_server(("127.0.0.1", 0)):
+            await sound(*arguments)
+
+    swap(app.serve, naive)
+
+
+def remembering() -> None:
+    """A tool is what it was when it was first announced."""
+    method(catalogue.Catalogue, "changed", lambda _self: None)
+
+    def naive(self: catalogue.Catalogue, cursor: str | None, result: Mapping[str, Json], **more: Any) -> None:
+        if not self.complete:
+            page(self, cursor, result, **more)
+
+    page = catalogue.Catalogue.page
+    method(catalogue.Catalogue, "page", naive)
+
+
+def believing() -> None:
+    """Whatever the upstream says passes as it was said, whoever it says it is."""
+    swap(replies.relayed, lambda message: message.raw)
+    swap(streams.same_id, lambda _one, _other: True)
+
+
+def unbounded() -> None:
+    """Nothing is too large."""
+    sound = stdio.Lines.__init__
+
+    def naive(self: stdio.Lines, _limit: int) -> None:
+        sound(self, 2**40)
+
+    method(stdio.Lines, "__init__", naive)
+    swap(HttpLimits, lambda *words, **more: replace(HttpLimits(*words, **more), max_message_bytes=2**40))
+
+
+# --- what stays -------------------------------------------------------------------------------------------------------
+
+
+def guessable() -> None:
+    """Secrets are made up once and for all."""
+    vars(os)["urandom"] = bytes
+    vars(secrets)["token_hex"] = lambda size=32: "0" * 2 * size
+
+
+def forgetting() -> None:
+    """Where there is no policy, the one that comes with the program will do."""
+    sound = policies.load_source
+
+    def naive(source: Source, builtin: Callable[[], Policy]) -> Policy:
+        try:
+            return sound(source, builtin)
+        except ConfigError:
+            return builtin()
+
+    swap(policies.load_source, naive)
+
+
+def lenient() -> None:
+    """Of a document with mistakes, what could be read is taken: nothing, in the worst case."""
+
+    def naive(data: bytes, *, name: str, **more: Any) -> Policy:
+        try:
+            return load(data, name=name, **more)
+        except ConfigError:
+            return load(ALLOW_ALL, name=name)
+
+    swap(load, naive)
+
+
+KINDS: Final[Mapping[str, Callable[[], None]]] = {
+    "none": lambda: None,
+    "forwards": forwards,
+    "last-key-wins": last_key_wins,
+    "unjudged": unjudged,
+    "folding": folding,
+    "calls-only": calls_only,
+    "shown": shown,
+    "enforced-in-lists": enforced_in_lists,
+    "first-rule-wins": first_rule_wins,
+    "two-valued": two_valued,
+    "negating": negating,
+    "doubles": doubles,
+    "handshakes-only": handshakes_only,
+    "trusting": trusting,
+    "failing-open": failing_open,
+    "uncounted": uncounted,
+    "wrong-headers": wrong_headers,
+    "another-door": another_door,
+    "remembering": remembering,
+    "believing": believing,
+    "unbounded": unbounded,
+    "guessable": guessable,
+    "forgetting": forgetting,
+    "lenient": lenient,
+}
+
+
+if __name__ == "__main__":
+    KINDS[sys.argv[1]]()
+    module = sys.argv[2]
+    sys.argv[:] = sys.argv[2:]
+    runpy.run_module("gateway.__main__" if module == "gateway" else module, run_name="__main__", alter_sys=False)
