@@ -6,6 +6,7 @@ The proxies and `.netrc` of the environment are not read, as `run` does not read
 
 import asyncio
 import logging
+import ssl
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway import __version__
@@ -16,6 +17,7 @@ from gateway.credentials.oauth import OAuth
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Json
 from gateway.settings import Settings
+from gateway.upstream.failures import no_tls, reason
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient
@@ -83,17 +85,32 @@ async def _walk(settings: Settings, http: "AsyncClient") -> Catalogue:
 def _refused(settings: Settings, status: int) -> UpstreamError:
     where = f"`{settings.server}` answered HTTP {status}"
     if status == 401 and settings.oauth is not None:
-        cure = f"run `{settings.oauth.login}`, or pass credentials: --header 'Authorization: env:VARIABLE'"
+        cure = f"run `{settings.oauth.login}`, or pass credentials: `--header 'Authorization: env:VARIABLE'`"
         return UpstreamError(f"{where}: it wants a sign-in", cure)
     if status in (401, 403):
         return UpstreamError(
-            f"{where}: it wants other credentials", "pass them: --header 'Authorization: env:VARIABLE'"
+            f"{where}: it wants other credentials", "pass them: `--header 'Authorization: env:VARIABLE'`"
         )
     if status == 404:
-        return UpstreamError(f"{where}: there is no MCP server at this path", "check --upstream; most end in `/mcp`")
+        return UpstreamError(f"{where}: there is no MCP server at this path", "check `--upstream`; most end in `/mcp`")
     if 300 <= status < 400:
-        return UpstreamError(f"{where}: it is somewhere else", "pass the address it redirects to with --upstream")
+        return UpstreamError(f"{where}: it is somewhere else", "pass the address it redirects to with `--upstream`")
     return UpstreamError(where, "try again later, or ask whoever runs the server")
+
+
+def _unreachable(where: str, found: list[BaseException]) -> UpstreamError:
+    """Why there is no connection, in the words that `run` has for it. Libraries hand the cause on as an argument."""
+    inner = [
+        cause for item in found for argument in item.args if isinstance(argument, OSError) for cause in causes(argument)
+    ]
+    errors = [item for item in inner if isinstance(item, OSError)]
+    if errors and isinstance(errors[-1], ssl.SSLError):
+        said, cure = no_tls(errors[-1])
+        return UpstreamError(f"{where} cannot be reached: {said}", cure)
+    said = f": {reason(errors[-1])}" if errors else ""
+    return UpstreamError(
+        f"{where} cannot be reached{said}", "check `--upstream` and the network; is the server running?"
+    )
 
 
 def _failed(settings: Settings, found: list[BaseException]) -> UpstreamError:
@@ -101,11 +118,13 @@ def _failed(settings: Settings, found: list[BaseException]) -> UpstreamError:
 
     where = f"`{settings.server}`"
     if any(isinstance(item, TimeoutError) for item in found):
-        return UpstreamError(f"{where} did not answer within {BOUND_SECONDS:.0f} s", "check --upstream and the network")
+        return UpstreamError(
+            f"{where} did not answer within {BOUND_SECONDS:.0f} s", "check `--upstream` and the network"
+        )
     if any(isinstance(item, ConnectError) for item in found):
-        return UpstreamError(f"{where} cannot be reached", "check --upstream and the network; is the server running?")
+        return _unreachable(where, found)
     said = str(found[0]).strip().splitlines() if found else []
     detail = f": {said[0]}" if said else ""
     return UpstreamError(
-        f"{where} did not answer as an MCP server does{detail}", "check --upstream; most end in `/mcp`"
+        f"{where} did not answer as an MCP server does{detail}", "check `--upstream`; most end in `/mcp`"
     )

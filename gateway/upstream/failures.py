@@ -15,6 +15,7 @@ from gateway.upstream.origin import FOLLOWED, MOST_REDIRECTS, shown
 _LONGEST_WAIT: Final = 86_400
 """Seconds that a server may ask for in earnest."""
 _DIGITS: Final = re.compile("[0-9]+")
+_NUMBER: Final = re.compile(r"\[Errno (\d+)\]")
 _CREDENTIALS: Final = re.compile("auth|token|key|cookie|secret", re.IGNORECASE)
 
 
@@ -22,17 +23,28 @@ def reason(error: OSError) -> str:
     """What the operating system says, as one phrase."""
     if isinstance(error, socket.gaierror):
         return "its name cannot be resolved"
-    said = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno is None:  # one for every address that the name has, in the words of the library
+        numbers = dict.fromkeys(map(int, _NUMBER.findall(str(error))))
+        said = " and ".join(os.strerror(number) for number in numbers) or str(error)
+    else:
+        said = os.strerror(error.errno)
     return said.lower() or "connection lost"
+
+
+def no_tls(error: ssl.SSLError) -> tuple[str, str]:
+    """Why there is no TLS with a server, and what to do about it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        cure = "have its authority trusted by this system, or check `--upstream`"
+        return f"its certificate is not trusted: {error.verify_message.lower()}", cure
+    said = (error.reason or "handshake failed").replace("_", " ").lower()
+    return f"no TLS connection: {said}", "does it speak https at this port?"
 
 
 def unreachable(error: OSError) -> str:
     """Why no connection was made."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the upstream's certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        said = (error.reason or "handshake failed").replace("_", " ").lower()
-        return f"no TLS connection to the upstream: {said}: does it speak https at this port?"
+        said, cure = no_tls(error)
+        return f"cannot connect to the upstream: {said}: {cure}"
     return f"cannot connect to the upstream: {reason(error)}: is it up, and is `--upstream` right?"
 
 

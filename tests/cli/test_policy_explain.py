@@ -194,6 +194,6 @@ def test_live_without_a_server(run: Run) -> None:
     ran = run("policy", "explain", "get_identity", "--live")
     assert (ran.code, ran.out) == (4, "")
     assert ran.err == (
-        "error: `http://127.0.0.1:1/mcp` cannot be reached\n"
-        "hint: check --upstream and the network; is the server running?\n"
+        "error: `http://127.0.0.1:1/mcp` cannot be reached: connection refused\n"
+        "hint: check `--upstream` and the network; is the server running?\n"
     )

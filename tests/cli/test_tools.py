@@ -145,15 +145,19 @@ def _server(status: int) -> Iterator[str]:
             200,
             (
                 " did not answer as an MCP server does: Unexpected content type: text/html\n"
-                "hint: check --upstream; most end in `/mcp`\n"
+                "hint: check `--upstream`; most end in `/mcp`\n"
             ),
         ),
-        (302, " answered HTTP 302: it is somewhere else\nhint: pass the address it redirects to with --upstream\n"),
+        (302, " answered HTTP 302: it is somewhere else\nhint: pass the address it redirects to with `--upstream`\n"),
         (
             403,
-            " answered HTTP 403: it wants other credentials\nhint: pass them: --header 'Authorization: env:VARIABLE'\n",
+            " answered HTTP 403: it wants other credentials\n"
+            "hint: pass them: `--header 'Authorization: env:VARIABLE'`\n",
         ),
-        (404, " answered HTTP 404: there is no MCP server at this path\nhint: check --upstream; most end in `/mcp`\n"),
+        (
+            404,
+            " answered HTTP 404: there is no MCP server at this path\nhint: check `--upstream`; most end in `/mcp`\n",
+        ),
         (503, " answered HTTP 503\nhint: try again later, or ask whoever runs the server\n"),
     ],
     ids=["no-mcp", "redirect", "forbidden", "not-found", "unavailable"],
@@ -171,7 +175,7 @@ def test_a_server_that_wants_other_credentials(run: Run, standin: Standin) -> No
     assert ran.err == (
         f"error: `{standin.url}` answered HTTP 401: it wants a sign-in\n"
         f"hint: run `keyid-gateway login --upstream {standin.url}`, "
-        "or pass credentials: --header 'Authorization: env:VARIABLE'\n"
+        "or pass credentials: `--header 'Authorization: env:VARIABLE'`\n"
     )
 
 
@@ -179,8 +183,27 @@ def test_a_server_that_is_not_there(run: Run) -> None:
     ran = run("tools")
     assert ran.code == 4
     assert ran.err == (
-        "error: `http://127.0.0.1:1/mcp` cannot be reached\n"
-        "hint: check --upstream and the network; is the server running?\n"
+        "error: `http://127.0.0.1:1/mcp` cannot be reached: connection refused\n"
+        "hint: check `--upstream` and the network; is the server running?\n"
+    )
+
+
+def test_a_server_that_speaks_no_tls(run: Run) -> None:
+    with _server(200) as url:
+        ran = run("tools", "--upstream", url.replace("http://", "https://"))
+    assert ran.code == 4
+    assert ran.err.splitlines()[0].startswith(
+        f"error: `{url.replace('http://', 'https://')}` cannot be reached: no TLS"
+    )
+    assert ran.err.splitlines()[1] == "hint: does it speak https at this port?"
+
+
+def test_a_server_whose_name_nobody_knows(run: Run) -> None:
+    ran = run("tools", "--upstream", "http://nowhere.invalid/mcp")
+    assert ran.code == 4
+    assert ran.err == (
+        "error: `http://nowhere.invalid/mcp` cannot be reached: its name cannot be resolved\n"
+        "hint: check `--upstream` and the network; is the server running?\n"
     )
 
 
@@ -192,7 +215,7 @@ def test_a_server_that_does_not_answer(run: Run, monkeypatch: pytest.MonkeyPatch
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/mcp"
         ran = run("tools", "--upstream", url)
     assert ran.code == 4
-    assert ran.err == f"error: `{url}` did not answer within 0 s\nhint: check --upstream and the network\n"
+    assert ran.err == f"error: `{url}` did not answer within 0 s\nhint: check `--upstream` and the network\n"
 
 
 def test_a_policy_that_is_not_valid_comes_before_the_network(run: Run, home: Home) -> None:

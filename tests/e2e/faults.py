@@ -56,6 +56,12 @@ def back_to(status: int) -> Reply:
     return lambda asked, line: elsewhere(status, f"http://{asked.headers['host']}/mcp")(asked, line)
 
 
+def half_an_answer(asked: Asked, line: Line) -> None:
+    """The beginning of an answer, and nothing more, though the connection stays open."""
+    line.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{")
+    scripted.silence(asked, line)
+
+
 def progress_without_end(asked: Asked, line: Line) -> None:
     """A stream that reports progress of the request for as long as somebody listens."""
     token = asked.message["params"]["_meta"]["progressToken"]
@@ -222,10 +228,7 @@ TIMES: Final[Mapping[str, Fault]] = {
         scripted.silence, f"the upstream did not answer within {CALL_SECONDS:g} s (`--call-timeout`)", None
     ),
     "half an answer": Fault(
-        lambda asked, line: (
-            line.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{"),
-            scripted.silence(asked, line),
-        )[1],
+        half_an_answer,
         f"the upstream did not answer within {CALL_SECONDS:g} s (`--call-timeout`)",
         None,
     ),

@@ -122,6 +122,8 @@ async def test_where_nobody_listens_nothing_was_sent(upstream: Scripted, wire: W
         (socket.gaierror(-2, "Name or service not known"), "its name cannot be resolved"),
         (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)"), os.strerror(111).lower()),
         (OSError("Multiple exceptions: a, b"), "multiple exceptions: a, b"),
+        (OSError("Multiple exceptions: [Errno 111] x, [Errno 111] y"), os.strerror(111).lower()),
+        (OSError("Multiple exceptions: [Errno 111] x, [Errno 101] y"), "connection refused and network is unreachable"),
         (ConnectionResetError(), "connection lost"),
     ],
 )
@@ -146,7 +148,9 @@ async def test_a_server_that_speaks_no_tls_is_told_from_one_that_is_not_there() 
 
     async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
         wire = Wire(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", connect_timeout=5.0)
-        with pytest.raises(NotSent, match=r"no TLS connection to the upstream: .*: does it speak https at this port\?"):
+        with pytest.raises(
+            NotSent, match=r"cannot connect to the upstream: no TLS connection: .*: does it speak https at this port\?"
+        ):
             await exchange(wire)
 
 
