@@ -151,8 +151,10 @@ def _server(status: int) -> Iterator[str]:
         (302, " answered HTTP 302: it is somewhere else\nhint: pass the address it redirects to with `--upstream`\n"),
         (
             403,
-            " answered HTTP 403: it wants other credentials\n"
-            "hint: pass them: `--header 'Authorization: env:VARIABLE'`\n",
+            (
+                " answered HTTP 403: it wants other credentials\n"
+                "hint: pass them: `--header 'Authorization: env:VARIABLE'`\n"
+            ),
         ),
         (
             404,
