@@ -82,7 +82,11 @@ def failure(request: Message, text: str, answer: Answer) -> bytes:
 
 
 def relayed(message: Message) -> bytes:
-    """A message of the upstream as it came, except that nobody else speaks in the gateway's name."""
+    """A message of the upstream as it came, except that nobody else speaks in the gateway's name.
+
+    The gateway speaks in `_SPOKEN_IN` and nowhere else, so only there can somebody be mistaken for it. A key of that
+    name deeper down (in the `_meta` of one content item, of one tool) is data of the upstream's like any other.
+    """
     body = message.body
     for field, inner in _SPOKEN_IN:
         value = body.get(field)
