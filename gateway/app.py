@@ -110,7 +110,7 @@ class _Surroundings:
 
     def facts(self, tool: str) -> Facts:
         catalogue = self._mirror.catalogue
-        return Facts(tool in catalogue, catalogue.required_arguments(tool))
+        return catalogue.facts(tool)
 
     async def note_policy(self, file: str) -> None:
         """Remember that this grant was judged by a file: from now on it never falls back to the built-in pack."""

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from gateway.jsonrpc import Json
+from gateway.policy import Facts, InputSchema
 
 _MAX_WALKS = 16
 
 Definition = Mapping[str, Json]
+_UNKNOWN = Facts(mirrored=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Catalogue:
         self._as_of = 0
         self._tools: dict[str, Definition] = {}
         self._walks: dict[str, _Walk] = {}
+        self._facts: dict[str, tuple[Definition, Facts]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tools
@@ -76,6 +79,24 @@ class Catalogue:
         required = (self.input_schema(name) or {}).get("required")
         return tuple(item for item in required if isinstance(item, str)) if isinstance(required, list) else ()
 
+    def facts(self, name: str) -> Facts:
+        """What a decision may know of a tool. Made once for each definition, with all that is made of its schema."""
+        definition = self._tools.get(name)
+        if definition is None:
+            return _UNKNOWN
+        kept = self._facts.get(name)
+        if kept is not None and (kept[0] is definition or kept[0] == definition):
+            return kept[1]
+        annotations = definition.get("annotations")
+        facts = Facts(
+            mirrored=True,
+            required_arguments=self.required_arguments(name),
+            schema=InputSchema(definition.get("inputSchema")),
+            annotations=annotations if isinstance(annotations, dict) else {},
+        )
+        self._facts[name] = definition, facts
+        return facts
+
     def page(self, cursor: str | None, result: Mapping[str, Json], *, as_of: int | None = None) -> None:
         """Take one page of `tools/list`: the cursor it was asked with (None: the first), and its result.
 
@@ -98,6 +119,7 @@ class Catalogue:
             self._tools.update(found)
         else:
             self._tools, self.complete, self._as_of = walk.tools, True, walk.as_of
+            self._facts = {name: kept for name, kept in self._facts.items() if name in self._tools}
             self._whole()
 
     def _continued(self, cursor: str, found: dict[str, Definition]) -> _Walk | None:

@@ -26,6 +26,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from gateway import replies
 from gateway.case import Case, Client, Forward, Identity, Surroundings
@@ -35,19 +36,22 @@ from gateway.exchanges import Exchange, Exchanges, is_input_required
 from gateway.jsonrpc import Json, Message, serialise
 from gateway.policies import NoPolicy
 from gateway.policy import (
+    Circumstances,
     Decision,
-    Limit,
+    Facts,
+    Policy,
+    ToolCall,
     decide,
-    decide_method,
+    decide_request,
     refuse_limit,
     refuse_no_policy,
     refuse_state,
 )
-from gateway.state import Charge, Exhausted, Record, Reservation, State, Transaction, charge_for
+from gateway.state import Charging, Exhausted, Record, Reservation, SessionTally, State, Taken, Transaction, take
 from gateway.upstream import Answer
 
 _LOG = logging.getLogger(__name__)
-_MAX_CHARGES = 10_000
+_NEVER: Mapping[str, Decimal] = {}
 
 
 class Interceptor:
@@ -57,8 +61,9 @@ class Interceptor:
         self._identity = identity
         self._around = surroundings
         self._clock = clock
-        self._charges: dict[Limit, Charge] = {}
         self._exchanges = Exchanges()
+        self._tally = SessionTally()
+        self._charging = Charging(server=identity.server, grant=identity.grant, session=identity.session)
 
     async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
         """The line that answers `request`: the upstream's answer, a denial, or an error."""
@@ -79,6 +84,7 @@ class Interceptor:
         except Exception:  # noqa: BLE001  # one of the two places that may: a fault of ours refuses
             _LOG.exception("call refused, because judging it failed")
             return replies.denial(request, refuse_state(), case.id)
+        self._tell(case, admitted)
         if isinstance(admitted, Decision):
             return replies.denial(request, admitted, case.id)
         return await self._relay(case, admitted, forward)
@@ -100,40 +106,69 @@ class Interceptor:
             return None
         return await self._around.look_up(call.tool, case.request)
 
-    def _decide(self, case: Case) -> tuple[Decision, str]:
+    def _decide(self, tx: Transaction, case: Case, now: float) -> tuple[Decision, str]:
         """The decision of the policy in force at this moment, and that policy's revision."""
         policy = self._around.in_force()
         call = case.call
         if isinstance(policy, NoPolicy):
             return refuse_no_policy(policy.cause), ""
         if call is None:
-            return decide_method(policy, case.request.method), policy.revision
-        return decide(policy, call, self._around.facts(call.tool)), policy.revision
+            return decide_request(policy, case.request.method, case.request.params), policy.revision
+        return decide(policy, call, self._facts(tx, case, call, policy, now)), policy.revision
+
+    def _facts(self, tx: Transaction, case: Case, call: ToolCall, policy: Policy, now: float) -> Facts:
+        """What is known of the tool, and what is true at this moment."""
+        who, since = self._identity, _NEVER
+        if policy.asks_since:
+            tx.calls.look(who.server, who.grant, now)
+            since = tx.calls.since(who.server, who.grant, policy.asks_since, now)
+        tally = self._tally
+        circumstances = Circumstances(now, who.grant, case.client.name, tally.calls, tally.denials, since)
+        return replace(self._around.facts(call.tool), circumstances=circumstances)
 
     def _admit(self, tx: Transaction, state: State, case: Case) -> "_Admission | Decision":
         """Decide, reserve and record, at one moment. A refusal comes back as the decision that says so."""
         now = self._clock.now()
-        decision, revision = self._decide(case)
+        decision, revision = self._decide(tx, case, now)
+        arguments = case.call.arguments if case.call else {}
         number, former = self._exchanges.find(case.request, self._clock.monotonic()) or (0, None)
         charged = former.charged if former is not None else frozenset()
-        charges = tuple(charge for charge in map(self._charge, decision.limits) if charge.key not in charged)
-        taken: Reservation | Exhausted | None = None
+        charges = [
+            charge
+            for charge in self._charging.of(decision.limits, arguments, state.digest)
+            if charge.key not in charged
+        ]
+        taken: Taken | Exhausted | None = None
         if decision.effect == "approve":
             taken = tx.counters.peek(charges, now)
             decision = _without_channel(decision)
-        elif decision.effect == "allow":
-            taken = tx.counters.reserve(charges, now)
+        elif decision.effect in ("allow", "observe"):
+            taken = take(tx.counters, charges, now)
         if isinstance(taken, Exhausted):
             decision = refuse_limit(taken.charge.limit, taken.retry_after_seconds)
+        elif taken is not None and taken.would is not None:
+            would = refuse_limit(taken.would.charge.limit, taken.would.retry_after_seconds)
+            decision = replace(would, effect="observe")
         record = self._record(state, case, decision, revision, now)
-        if former is not None and isinstance(taken, Reservation):
+        if former is not None and isinstance(taken, Taken) and decision.effect == "allow":
             said = f"round {former.rounds + 1} of the call that decision {former.decision_id} began"
             record = replace(record, message=said)
         tx.audit.append(record)
-        if not isinstance(taken, Reservation):
+        if not isinstance(taken, Taken):
             return decision
+        if case.call is not None:
+            tx.calls.note(self._identity.server, self._identity.grant, case.call.tool, now)
         self._exchanges.take(number)
-        return _Admission(state, taken, record, former)
+        return _Admission(state, taken.reservation, record, former)
+
+    def _tell(self, case: Case, admitted: "_Admission | Decision") -> None:
+        """Count the call in this session: nothing is awaited between the decision and this, so the next one knows."""
+        if case.call is None:
+            return
+        if isinstance(admitted, Decision) or admitted.record.effect != "allow":
+            self._tally.denied()
+        if isinstance(admitted, _Admission) and admitted.former is None:
+            self._tally.let_through(case.call.tool)
 
     def _refuse_unjudged(self, tx: Transaction, state: State, case: Case, answer: Answer) -> None:
         """A call that could not be judged, because the upstream did not say what its tools are."""
@@ -150,17 +185,6 @@ class Interceptor:
             await state.atomically(lambda tx: tx.audit.append(record))
         except StateError as error:
             _LOG.error("a call that was cancelled before it was judged could not be recorded: %s", error)
-
-    def _charge(self, limit: Limit) -> Charge:
-        """The charge of one call, made once for each limit: the counter's name does not change while we run."""
-        charge = self._charges.get(limit)
-        if charge is None:
-            who = self._identity
-            charge = charge_for(limit, server=who.server, grant=who.grant, session=who.session)
-            if len(self._charges) >= _MAX_CHARGES:
-                self._charges.clear()
-            self._charges[limit] = charge
-        return charge
 
     # --- relaying -----------------------------------------------------------------------------------------------------
 
@@ -225,7 +249,7 @@ class Interceptor:
         call = case.call
         arguments: Mapping[str, Json] = call.arguments if call else {}
         return Record(
-            kind="decided" if decision.effect == "allow" else "refused",
+            kind="decided" if decision.effect in ("allow", "observe") else "refused",
             decision_id=case.id,
             at=now,
             grant=self._identity.grant,
@@ -236,7 +260,7 @@ class Interceptor:
             method=case.request.method,
             tool=call.tool if call else "",
             policy_revision=revision,
-            effect="allow" if decision.effect == "allow" else "deny",
+            effect=decision.effect if decision.effect in ("allow", "observe") else "deny",
             rule=decision.rule,
             reason=decision.reason,
             message=decision.message,

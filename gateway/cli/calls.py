@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 ROOMY: Final = 140
 """Columns from which on the reason stands on the same line."""
+OF_THE_LOG: Final = frozenset({"pruned", "adopted"})
+"""Kinds of records that tell of no call."""
 _TOOL, _OUTCOME, _LATENCY = 31, 19, 7
-_STYLES: Final[Mapping[str, str]] = {"allow": "green", "deny": "red"}
+_STYLES: Final[Mapping[str, str]] = {"allow": "green", "deny": "red", "observe": "yellow"}
+_EFFECTS: Final[Mapping[str, str]] = {"observe": "would"}
+"""In the column of effects; that it would *deny* stands before the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class JudgedCall:
         """What the upstream did with it, as far as is known."""
         if self.record.kind == "refused":
             return "not sent"
+        if self.record.kind in OF_THE_LOG:
+            return ""
         return "not settled" if self.settled is None else self.settled.outcome or ""
 
 
@@ -65,11 +71,11 @@ def line(call: JudgedCall, width: int) -> "Text":
     name = record.tool or record.method
     took = latency(call.settled.latency_ms) if call.settled is not None else ""
     text = styled(f"{local(record.at):%H:%M:%S}  ")
-    text.append(f"{record.effect:<6}  ", style=_STYLES.get(record.effect, ""))
+    text.append(f"{_EFFECTS.get(record.effect, record.effect):<6}  ", style=_STYLES.get(record.effect, ""))
     text.append(f"{shown(name, _TOOL):<{_TOOL}}  {shown(call.outcome):<{_OUTCOME}}  {took:>{_LATENCY}}")
     reason = f"{shown(record.decision_id):<16}  {shown(record.rule)}"
     if record.effect != "allow":
-        reason += f": {shown(record.message)}"
+        reason += f": {'would deny: ' if record.effect == 'observe' else ''}{shown(record.message)}"
     if width >= ROOMY:
         text.append(f"  {reason}")
     elif record.effect != "allow":

@@ -1,22 +1,26 @@
 """What a policy makes of a tool before any call: one word, the rule behind it, the tool's own limits. Pure.
 
 The order is that of the decision: hidden, default deny, what refuses every call, what needs a person for every call,
-what depends on the arguments, limits.
+what depends on the arguments or the moment, what is only being tried out, limits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
 from gateway.cli.words import rate
 from gateway.policy import Limit, Policy
 from gateway.policy.checks import Check
+from gateway.policy.compiled import Applied
 
-Effect: TypeAlias = Literal["allowed", "limited", "depends_on_arguments", "needs_approval", "denied", "hidden"]
+Effect: TypeAlias = Literal[
+    "allowed", "limited", "observed", "depends_on_arguments", "needs_approval", "denied", "hidden"
+]
 EFFECTS: Final[tuple[Effect, ...]] = get_args(Effect)
 STYLES: Final[Mapping[Effect, str]] = {
     "allowed": "green",
     "limited": "green",
+    "observed": "yellow",
     "depends_on_arguments": "yellow",
     "needs_approval": "yellow",
     "denied": "red",
@@ -43,28 +47,46 @@ class Standing:
 
 
 def standing(policy: Policy, tool: str) -> Standing:
-    """What the policy makes of a tool."""
-    if policy.hidden(tool) is not None:
+    """What the policy, in all of its layers, makes of a tool: the strictest word that one of them has for it."""
+    found = [(layer, _standing(layer, tool)) for layer in policy.layers]
+    limits = tuple(limit for _, each in found for limit in each.limits)
+    layer, strictest = max(found, key=lambda each: (EFFECTS.index(each[1].effect), each[0].layer == "user"))
+    rule = strictest.rule if layer.layer == "user" else f"{layer.layer}:{strictest.rule}"
+    return Standing(strictest.effect, rule, () if strictest.effect in ("denied", "hidden") else limits)
+
+
+def _standing(policy: Policy, tool: str) -> Standing:
+    applied = policy.applied(tool)
+    if applied.hidden is not None:
         return Standing("hidden", "(hidden)")
-    listed = policy.listed(tool)
-    if not listed and not policy.default_allows:
-        return Standing("denied", "(default deny)")
-    entries = (*listed, policy.all_tools)
-    limits = tuple(limit for entry in listed for limit in entry.limits)
-    checks = [check for entry in entries for check in entry.checks]
-    approvals = [check for entry in entries for check in entry.approvals]
-    for check in checks:
-        if _refuses_all(check):
-            return Standing("denied", check.rule)
-    for check in approvals:
-        if not check.conditions:
-            return Standing("needs_approval", check.rule, limits)
-    for check in (*checks, *approvals):
-        if check.conditions:
-            return Standing("depends_on_arguments", check.rule, limits)
-    if limits:
-        return Standing("limited", limits[0].rule, limits)
-    return Standing("allowed", listed[0].rule if listed else "(default allow)")
+    if not applied.listed and not policy.default_allows:
+        return Standing("observed" if policy.observed else "denied", "(default deny)")
+    limits = tuple(limit for entry in applied.listed for limit in entry.limits)
+    checks = [check for check in applied.checks if not check.observed]
+    ruled: tuple[tuple[Effect, str | None], ...] = (
+        ("denied", _first(check.rule for check in checks if _refuses_all(check))),
+        ("needs_approval", _first(check.rule for check in applied.approvals if not check.conditions)),
+        ("depends_on_arguments", _first(check.rule for check in (*checks, *applied.approvals) if _looks(check))),
+        ("observed", _first(tried.rule for tried in _tried(applied))),
+        ("limited", _first(limit.rule for limit in limits)),
+    )
+    for effect, rule in ruled:
+        if rule is not None:
+            return Standing(effect, rule, () if effect == "denied" else limits)
+    return Standing("allowed", applied.rule)
+
+
+def _first(rules: Iterable[str]) -> str | None:
+    return next(iter(rules), None)
+
+
+def _tried(applied: Applied) -> Iterator[Check | Limit]:
+    yield from (check for check in applied.checks if check.observed)
+    yield from (limit for limit in applied.limits if limit.observed)
+
+
+def _looks(check: Check) -> bool:
+    return bool(check.conditions) or check.kind == "schema"
 
 
 def _refuses_all(check: Check) -> bool:

@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 from gateway.clock import Clock
 from gateway.state import database, migrations
 from gateway.state.audit import AuditLog, Entry, Kind, Record, SqliteAudit
+from gateway.state.charging import Charging
 from gateway.state.counters import (
     Charge,
     CounterKey,
@@ -21,19 +22,25 @@ from gateway.state.counters import (
     Exhausted,
     Hold,
     Reservation,
+    Taken,
     Usage,
     charge_for,
+    charges_for,
+    take,
 )
 from gateway.state.counting import SqliteCounters
 from gateway.state.database import PATIENCE_SECONDS, Database
 from gateway.state.failures import from_sqlite
 from gateway.state.grants import Grants, SqliteGrants
+from gateway.state.last_calls import LastCalls, SqliteLastCalls
 from gateway.state.migrations import Secrets
+from gateway.state.session import SessionTally
 
 __all__ = [
     "PATIENCE_SECONDS",
     "AuditLog",
     "Charge",
+    "Charging",
     "CounterKey",
     "Counters",
     "Entry",
@@ -41,15 +48,20 @@ __all__ = [
     "Grants",
     "Hold",
     "Kind",
+    "LastCalls",
     "Record",
     "Reservation",
+    "SessionTally",
     "State",
+    "Taken",
     "Transaction",
     "Usage",
     "charge_for",
+    "charges_for",
     "digests",
     "reading",
     "scratch",
+    "take",
 ]
 
 T = TypeVar("T")
@@ -62,6 +74,7 @@ class Transaction:
     counters: Counters
     audit: AuditLog
     grants: Grants
+    calls: LastCalls
 
 
 class State:
@@ -156,4 +169,6 @@ def _digest(data: bytes, drawn: Secrets) -> str:
 
 
 def _transaction(connection: sqlite3.Connection) -> Transaction:
-    return Transaction(SqliteCounters(connection), SqliteAudit(connection), SqliteGrants(connection))
+    return Transaction(
+        SqliteCounters(connection), SqliteAudit(connection), SqliteGrants(connection), SqliteLastCalls(connection)
+    )

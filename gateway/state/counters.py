@@ -3,7 +3,8 @@
 What must stay true (policy language, "Limits"; threats B24, B25):
 
 1. All charges of a call are taken together, or none; a refused call costs nothing.
-2. `fixed`: windows are aligned to UTC. `sliding`: never more than the maximum in any span of that length.
+2. `fixed`: windows are aligned to UTC. `sliding`: never more than the maximum in any span of that length. `session`:
+   never more than the maximum while the session lasts.
 3. Time only moves forward: a counter lives at the newest moment it has seen. A clock that was set back reopens
    nothing; one that jumped ahead and came back leaves the counter in the window of the jump until that ends.
 4. The maximum is no part of a counter's identity: editing it in the policy keeps what was used.
@@ -12,16 +13,18 @@ What must stay true (policy language, "Limits"; threats B24, B25):
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, Protocol
 
+from gateway.jsonrpc import Json
+from gateway.policy.amounts import ONE, Unmeasurable, measure
 from gateway.policy.decision import Limit, Scope, Strategy
 
-ONE: Final = Decimal(1)
+_PER_DIGITS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class CounterKey:
     """What names a counter.
 
     `server` is the upstream's URL without query; `owner` is the name of the grant or the id of the session, as `scope`
-    says; `per` is the value that the limit counts apart, None where it counts all together.
+    says, or nothing; `per` is a digest of the value that the limit counts apart, None where it counts all together.
     """
 
     server: str
@@ -112,13 +115,13 @@ class Usage:
     """A counter that is not empty; moments in seconds since the epoch.
 
     `window_start` is when the fixed window began, or when the oldest hit of the sliding one was: at
-    `window_start + key.seconds` the first of it is free again. At `resets_at` all of it is.
+    `window_start + key.seconds` the first of it is free again. At `resets_at` all of it is; None: as its session ends.
     """
 
     key: CounterKey
     used: Decimal
     window_start: float
-    resets_at: float
+    resets_at: float | None
 
 
 class Counters(Protocol):
@@ -151,16 +154,15 @@ def charge_for(
     server: str,
     grant: str,
     session: str,
-    layer: str = "user",
     cost: Decimal = ONE,
     per: str | None = None,
 ) -> Charge:
     """The charge of one call against `limit`. `server` is the upstream's URL; query and fragment are cut off here."""
     key = CounterKey(
         server=server.partition("#")[0].partition("?")[0],
-        layer=layer,
+        layer=limit.layer,
         scope=limit.scope,
-        owner=grant if limit.scope == "grant" else session,
+        owner={"grant": grant, "session": session, "server": ""}[limit.scope],
         tools_key=limit.tools_key,
         counter=limit.counter,
         window=limit.window,
@@ -169,3 +171,54 @@ def charge_for(
         per=per,
     )
     return Charge(limit, key, cost)
+
+
+def charges_for(
+    limit: Limit,
+    arguments: Mapping[str, Json],
+    *,
+    server: str,
+    grant: str,
+    session: str,
+    digest: Callable[[bytes], str],
+) -> tuple[Charge, ...]:
+    """The charges of a call with these arguments against `limit`: one, or one for each value that is counted apart.
+
+    A value is not kept: its counter is named by a `digest`. Raises `ValueError` for a call that cannot be counted.
+    """
+    measured = measure(limit, arguments)
+    if isinstance(measured, Unmeasurable):
+        raise ValueError(f"a call that {limit.rule} cannot count")  # noqa: TRY004 - the call is wrong, not its type
+    return tuple(
+        charge_for(
+            limit,
+            server=server,
+            grant=grant,
+            session=session,
+            cost=one.cost,
+            per=None if one.apart is None else digest(one.apart.encode())[:_PER_DIGITS],
+        )
+        for one in measured
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was reserved; and, of limits that are only being tried out, the first that would not have allowed it."""
+
+    reservation: Reservation
+    would: Exhausted | None = None
+
+
+def take(counters: Counters, charges: Sequence[Charge], now: float) -> Taken | Exhausted:
+    """Reserve all charges, or none and say which is the first that does not fit.
+
+    What limits that are only being tried out count is what they would have counted: all of them together, or none.
+    """
+    reserved = counters.reserve([charge for charge in charges if not charge.limit.observed], now)
+    if isinstance(reserved, Exhausted):
+        return reserved
+    tried = counters.reserve([charge for charge in charges if charge.limit.observed], now)
+    if isinstance(tried, Exhausted):
+        return Taken(reserved, tried)
+    return Taken(Reservation((*reserved.holds, *tried.holds)))

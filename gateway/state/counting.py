@@ -24,8 +24,11 @@ _CREATE: Final = (
     f"VALUES (?, ?, '0', 0{', ?' * 10})"
 )
 _OF_SESSION: Final = "SELECT id FROM counters WHERE scope = 'session' AND owner = ?"
-_LEFTOVERS: Final = "SELECT id FROM counters WHERE scope = 'session' AND newest + max(seconds, ?) * 1000000 < ?"
+_LEFTOVERS: Final = """
+    SELECT id FROM counters WHERE scope = 'session'
+    AND newest + (CASE seconds WHEN 0 THEN ? ELSE max(seconds, ?) END) * 1000000 < ?"""
 _LEFTOVER_SECONDS: Final = 7 * 24 * 3600
+_WHOLE_SESSION_SECONDS: Final = 366 * 24 * 3600
 
 
 class SqliteCounters:
@@ -44,6 +47,7 @@ class SqliteCounters:
             if isinstance(taken, Exhausted):
                 self._connection.execute("ROLLBACK TO reserve")
                 self._connection.execute("RELEASE reserve")
+                self._tidy(charge, moment)
                 return taken
             holds.append(taken)
         self._connection.execute("RELEASE reserve")
@@ -72,8 +76,12 @@ class SqliteCounters:
         self._forget(self._connection.execute(_OF_SESSION, (bounded(session),)))
 
     def forget_leftovers(self, now: float) -> None:
-        """Drop what sessions without a proper end left behind: after seven days, never before their window ends."""
-        self._forget(self._connection.execute(_LEFTOVERS, (_LEFTOVER_SECONDS, _microseconds(now))))
+        """Drop what sessions without a proper end left behind: after seven days, never before their window ends.
+
+        A window that is the session itself ends with it, which nobody sees from here: it is kept for a year.
+        """
+        given = (_WHOLE_SESSION_SECONDS, _LEFTOVER_SECONDS, _microseconds(now))
+        self._forget(self._connection.execute(_LEFTOVERS, given))
 
     def _take(self, charge: Charge, moment: int) -> Hold | Exhausted:
         found = self._find(charge.key)
@@ -100,15 +108,27 @@ class SqliteCounters:
         standing = window.standing(row, at, room)
         if standing.used <= room:
             return standing
-        waiting = window.opens(row, standing, at, room) - moment
-        return Exhausted(charge, max(1, -(-waiting // _SECOND)))
+        opens = window.opens(row, standing, at, room)
+        return Exhausted(charge, None if opens is None else max(1, -(-(opens - moment) // _SECOND)))
+
+    def _tidy(self, charge: Charge, moment: int) -> None:
+        """Forget what has expired of a counter that refused, so that refusals never walk over the same rows again."""
+        row, window = self._find(charge.key), self._windows[charge.key.strategy]
+        if row is None:
+            return
+        at = max(row.newest, moment)
+        standing = window.standing(row, at, minus(charge.limit.maximum, charge.cost))
+        if standing.expired:
+            window.forget(row, standing)
+            changed = (at, str(standing.used), row.id)
+            self._connection.execute("UPDATE counters SET newest = ?, used = ? WHERE id = ?", changed)
 
     def _give_back(self, hold: Hold, moment: int) -> None:
         row = self._read(_BY_NUMBER, hold.counter)
         if row is None:
             return
         at = max(row.newest, moment)
-        current = at // row.span
+        current = at // row.span if row.span else 0
         refunded = row.refunded + 1 if row.refund_window == current else 1
         window = self._windows[hold.charge.key.strategy]
         if refunded > hold.charge.limit.maximum or not window.withdraw(row, hold.serial, hold.at, at):
@@ -121,7 +141,7 @@ class SqliteCounters:
 
     def _usage(self, row: Row, key: CounterKey, moment: int) -> Usage:
         used, start, end = self._windows[key.strategy].extent(row, max(row.newest, moment))
-        return Usage(key, used, start / _SECOND, end / _SECOND)
+        return Usage(key, used, start / _SECOND, None if end is None else end / _SECOND)
 
     def _find(self, key: CounterKey) -> Row | None:
         return self._read(_BY_KEY, key.digest())

@@ -1,4 +1,4 @@
-"""The two kinds of window: how much of a counter has run out by a moment, and when there will be room.
+"""The kinds of window: how much of a counter has run out by a moment, and when there will be room.
 
 Moments and spans are whole microseconds. `at` is always the newest moment of the counter or later, so that time never
 goes back here. `room` is the most that may be used if the charge is to fit: its maximum less its cost.
@@ -7,7 +7,10 @@ Fixed: `used` belongs to the window that `newest` lies in; from the next window 
 
 Sliding: every charge is a row of `hits`; a charge made at t has run out at t + span. `used` is the sum of all rows, and
 rows that have run out are taken off it from the oldest on: a few with each charge (more than one, so that they never
-pile up), more only where there would be no room otherwise. Nothing is ever summed over the whole window.
+pile up), more only where there would be no room otherwise. Nothing is ever summed over the whole window. A charge of
+nothing leaves no row.
+
+Session: `used` is all that was charged; it ends with its session, and nothing but that makes room.
 """
 
 import sqlite3
@@ -52,8 +55,8 @@ class Window(Protocol):
         """What is used at `at`; it may be reported too high where it leaves `room` all the same."""
         ...
 
-    def opens(self, row: Row, standing: Standing, at: int, room: Decimal, /) -> int:
-        """A moment at which no more than `room` is used, if nothing is charged until then."""
+    def opens(self, row: Row, standing: Standing, at: int, room: Decimal, /) -> int | None:
+        """A moment at which no more than `room` is used, if nothing is charged until then; None: there is none."""
         ...
 
     def keep(self, row: Row, standing: Standing, serial: int, at: int, cost: Decimal, /) -> None:
@@ -64,8 +67,12 @@ class Window(Protocol):
         """Whether a charge still counts and is not withdrawn yet; from now on it is."""
         ...
 
-    def extent(self, row: Row, at: int, /) -> tuple[Decimal, int, int]:
-        """What is used exactly, since when, and when nothing of it will be."""
+    def extent(self, row: Row, at: int, /) -> tuple[Decimal, int, int | None]:
+        """What is used exactly, since when, and when nothing of it will be (None: not while the session lasts)."""
+        ...
+
+    def forget(self, row: Row, standing: Standing, /) -> None:
+        """Forget what has expired."""
         ...
 
 
@@ -96,6 +103,9 @@ class FixedWindow:
         start = at // row.span * row.span
         return self.standing(row, at, _NOTHING).used, start, start + row.span
 
+    def forget(self, _row: Row, _standing: Standing) -> None:
+        pass
+
 
 class SlidingWindow:
     """Every charge counts for the span that follows it."""
@@ -122,9 +132,9 @@ class SlidingWindow:
         return row.newest + row.span
 
     def keep(self, row: Row, standing: Standing, serial: int, at: int, cost: Decimal) -> None:
-        if standing.expired:
-            self._connection.execute("DELETE FROM hits WHERE counter = ? AND serial <= ?", (row.id, standing.expired))
-        self._connection.execute("INSERT INTO hits VALUES (?, ?, ?, ?)", (row.id, serial, at, str(cost)))
+        self.forget(row, standing)
+        if cost:
+            self._connection.execute("INSERT INTO hits VALUES (?, ?, ?, ?)", (row.id, serial, at, str(cost)))
 
     def withdraw(self, row: Row, serial: int, charged_at: int, at: int) -> bool:
         if charged_at + row.span <= at:
@@ -139,6 +149,10 @@ class SlidingWindow:
                 used, oldest, newest = plus(used, cost), min(oldest, charged_at), charged_at
         return used, oldest, newest + row.span
 
+    def forget(self, row: Row, standing: Standing) -> None:
+        if standing.expired:
+            self._connection.execute("DELETE FROM hits WHERE counter = ? AND serial <= ?", (row.id, standing.expired))
+
     def _hits(self, row: Row, after: int) -> Iterator[tuple[int, int, Decimal]]:
         """(serial, moment, cost), oldest first: the order of both the serials and the moments."""
         found = self._connection.execute(
@@ -147,6 +161,36 @@ class SlidingWindow:
         return ((serial, at, parse(cost)) for serial, at, cost in found)
 
 
+class SessionWindow:
+    """Every charge counts for as long as the session lasts."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def standing(self, row: Row, _at: int, _room: Decimal) -> Standing:
+        return Standing(row.used)
+
+    def opens(self, _row: Row, _standing: Standing, _at: int, _room: Decimal) -> None:
+        return None
+
+    def keep(self, _row: Row, _standing: Standing, _serial: int, _at: int, _cost: Decimal) -> None:
+        pass
+
+    def withdraw(self, row: Row, serial: int, _charged_at: int, _at: int) -> bool:
+        added = self._connection.execute("INSERT OR IGNORE INTO refunds VALUES (?, ?)", (row.id, serial))
+        return added.rowcount == 1
+
+    def extent(self, row: Row, _at: int) -> tuple[Decimal, int, None]:
+        return row.used, row.newest, None
+
+    def forget(self, _row: Row, _standing: Standing) -> None:
+        pass
+
+
 def windows(connection: sqlite3.Connection) -> dict[Strategy, Window]:
     """The window of each strategy."""
-    return {"fixed": FixedWindow(connection), "sliding": SlidingWindow(connection)}
+    return {
+        "fixed": FixedWindow(connection),
+        "sliding": SlidingWindow(connection),
+        "session": SessionWindow(connection),
+    }

@@ -95,6 +95,7 @@ def test_json(run: Run, home: Home) -> None:
         "strategy": "fixed",
         "scope": "grant",
         "owner": "me",
+        "per": None,
         "server": SERVER,
         "used": 1,
         "max": 1,

@@ -29,9 +29,15 @@ class _Counter:
 
     def live(self, at: int) -> dict[int, tuple[int, Decimal]]:
         at = max(at, self.newest)
+        if self.key.strategy == "session":
+            return self.hits
         if self.key.strategy == "fixed":
             return {n: hit for n, hit in self.hits.items() if hit[0] // self.span == at // self.span}
         return {n: hit for n, hit in self.hits.items() if hit[0] > at - self.span}
+
+    def window(self, at: int) -> int:
+        """The window in which charges are given back."""
+        return at // self.span if self.span else 0
 
     def ends(self, at: int) -> int:
         return (at // self.span + 1) * self.span if self.key.strategy == "fixed" else at + self.span
@@ -69,7 +75,7 @@ class NaiveCounters:
             if counter is None or counter.number != hold.counter:
                 continue
             at = max(math.floor(now * _SECOND), counter.newest)
-            recent = [moment for moment in counter.refunds if moment // counter.span == at // counter.span]
+            recent = [moment for moment in counter.refunds if counter.window(moment) == counter.window(at)]
             if hold.serial in counter.live(at) and len(recent) + 1 <= hold.charge.limit.maximum:
                 del counter.hits[hold.serial]
                 counter.refunds.append(at)
@@ -102,6 +108,8 @@ class NaiveCounters:
         maximum = charge.limit.maximum
         if _sum(cost for _, cost in claims) <= maximum:
             return None
+        if charge.key.strategy == "session":
+            return Exhausted(charge, None)
         ends = sorted({counter.ends(hit_at) for hit_at, _ in claims[:-1]})
         opens = next(
             end
@@ -112,7 +120,9 @@ class NaiveCounters:
 
     def _usage(self, counter: _Counter, moment: int) -> Usage:
         at = max(moment, counter.newest)
-        moments = [hit_at for hit_at, _ in counter.live(at).values()]
+        moments = [hit_at for hit_at, cost in counter.live(at).values() if cost]
+        if counter.key.strategy == "session":
+            return Usage(counter.key, counter.used(at), at / _SECOND, None)
         fixed = counter.key.strategy == "fixed"
         start = at // counter.span * counter.span if fixed else min(moments)
         end = start + counter.span if fixed else max(moments) + counter.span

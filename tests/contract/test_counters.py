@@ -309,7 +309,7 @@ class TestIdentity:
         "right",
         [
             charge(limit(1), server="https://keyid.example/other"),
-            charge(limit(1), layer="site"),
+            charge(replace(limit(1), layer="site")),
             charge(limit(1), grant="work"),
             charge(limit(1), per="a@example.com"),
             charge(limit(1), per=""),

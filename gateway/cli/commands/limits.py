@@ -24,8 +24,9 @@ in force for this grant; a counter that its policy does not know (any more) has 
 \b
 --json: {"grant", "server", "policy": {"name", "revision"}, "limits":
   [{"tools_key", "counter", "window", "window_seconds", "strategy",
-  "scope", "owner", "server", "used", "max", "left", "next_free_at",
-  "resets_at", "resets_in_seconds"}]}; moments in seconds since the epoch"""
+  "scope", "owner", "per" (a digest), "server", "used", "max", "left", "next_free_at",
+  "resets_at", "resets_in_seconds"}]}; moments in seconds since the epoch,
+  null for what ends with its session"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,9 @@ class Row:
         return None if self.limit is None else max(Decimal(0), self.limit.maximum - self.usage.used)
 
     @property
-    def next_free_at(self) -> float:
-        """When some of it is free again: at once all of a fixed window, the oldest hit of a sliding one."""
-        if self.usage.key.strategy == "fixed":
+    def next_free_at(self) -> float | None:
+        """When some of it is free again: at once all of a fixed window, the oldest hit of a sliding one, else None."""
+        if self.usage.key.strategy != "sliding":
             return self.usage.resets_at
         return self.usage.window_start + self.usage.key.seconds
 
@@ -69,7 +70,10 @@ def command(settings: Settings, *, as_json: bool) -> int:
 def _limit(usage: Usage, in_force: InForce, settings: Settings) -> Limit | None:
     for limit in limits_of(in_force.policy):
         owner = usage.key.owner if limit.scope == "session" else settings.grant
-        if charge_for(limit, server=settings.server, grant=settings.grant, session=owner).key == usage.key:
+        charge = charge_for(
+            limit, server=settings.server, grant=settings.grant, session=owner, per=usage.key.per if limit.per else None
+        )
+        if charge.key == usage.key:
             return limit
     return None
 
@@ -93,13 +97,14 @@ def _data(row: Row, now: float) -> Mapping[str, object]:
         "strategy": key.strategy,
         "scope": key.scope,
         "owner": key.owner,
+        "per": key.per,
         "server": key.server,
         "used": amount(row.usage.used),
         "max": None if row.limit is None else amount(row.limit.maximum),
         "left": None if row.left is None else amount(row.left),
         "next_free_at": row.next_free_at,
         "resets_at": row.usage.resets_at,
-        "resets_in_seconds": max(0, round(row.usage.resets_at - now)),
+        "resets_in_seconds": None if row.usage.resets_at is None else max(0, round(row.usage.resets_at - now)),
     }
 
 
@@ -140,10 +145,13 @@ def _used(row: Row) -> tuple[str, str]:
 
 
 def _resets(row: Row, now: float) -> str:
+    if row.usage.resets_at is None:
+        return "when the session ends"
     return f"in {span(row.usage.resets_at - now)} ({local(row.usage.resets_at):%H:%M:%S})"
 
 
 def _whose(row: Row, settings: Settings) -> str:
     key = row.usage.key
     elsewhere = "" if key.server == settings.server else f" at {shown(key.server)}"
-    return f"{key.scope} {shown(key.owner)}{elsewhere}"
+    apart = "" if key.per is None else f", value {shown(key.per)[:8]}"
+    return f"{key.scope} {shown(key.owner)}".rstrip() + elsewhere + apart

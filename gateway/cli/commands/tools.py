@@ -29,6 +29,8 @@ published one; for a tool that is not in it, what the tool claims of itself, wit
 Effects:
   allowed               every call passes
   limited               passes until a limit of its own is used up
+  observed              passes; some rule is only being tried out, and says in
+                        the log what it would deny (`mode`)
   depends_on_arguments  some rule looks at the arguments (`policy explain`)
   needs_approval        every call needs a person
   denied, hidden        no call passes; hidden tools are not listed either

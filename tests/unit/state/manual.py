@@ -59,7 +59,6 @@ def charge(
     server: str = "https://keyid.example/mcp",
     grant: str = "default",
     session: str = "s1",
-    layer: str = "user",
     per: str | None = None,
 ) -> Charge:
     """The charge of one call."""
@@ -68,7 +67,6 @@ def charge(
         server=server,
         grant=grant,
         session=session,
-        layer=layer,
         cost=Decimal(cost),
         per=per,
     )

@@ -1,9 +1,10 @@
 """`policy explain`: what would become of one call, check by check, and what would change it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, cast
 
 import click
 
@@ -15,15 +16,16 @@ from gateway.clock import SystemClock
 from gateway.errors import UsageError
 from gateway.jsonrpc import Json, loads
 from gateway.keyid import known_tools
-from gateway.policy import Decision, Facts, Limit, ToolCall, refuse_limit
+from gateway.policy import Circumstances, Decision, Facts, InputSchema, Limit, Policy, ToolCall, refuse_limit
 from gateway.policy.explanation import Explanation, Step, explain
 from gateway.settings import Settings
-from gateway.state import Charge, Exhausted, Usage, charge_for
+from gateway.state import Charge, Charging, Exhausted, Usage, digests
 
 HELP: Final = """Say what would become of one call of TOOL with these ARGUMENTS (a JSON object), and why.
 
-Nothing is called and nothing counted. The tool is taken as announced by the server, with the required arguments that
-are known of KeyID's tools; --live asks the server instead. Exit code 0: allowed, 1: denied.
+Nothing is called and nothing counted. The moment is now, in a session that has just begun. The tool is taken as
+announced by the server, with the required arguments that are known of KeyID's tools; --live asks the server instead.
+Exit code 0: allowed, 1: denied.
 
 \b
 Example:
@@ -82,13 +84,13 @@ def command(settings: Settings, *, tool: str, arguments: str | None, live: bool,
     in_force = policy_in_force(settings)
     if not live:
         _doubt(tool, in_force)
-    explanation = explain(in_force.policy, call, _facts(settings, tool, live=live))
+    explanation = explain(in_force.policy, call, _facts(settings, tool, in_force.policy, live=live))
     answer = _counted(settings, in_force, explanation)
     if as_json:
         document(_data(answer))
     else:
         _show(answer)
-    return 0 if answer.decision.effect == "allow" else 1
+    return 0 if answer.decision.effect in ("allow", "observe") else 1
 
 
 def _doubt(tool: str, in_force: InForce) -> None:
@@ -113,15 +115,32 @@ def _object(text: str | None) -> Mapping[str, Json]:
     return value
 
 
-def _facts(settings: Settings, tool: str, *, live: bool) -> Facts:
-    if live:
-        from gateway.cli.live_list import fetch
+def _facts(settings: Settings, tool: str, policy: Policy, *, live: bool) -> Facts:
+    """What is known of the tool; the moment is now, and the session one that has just begun."""
+    now = SystemClock().now()
+    since: Mapping[str, Decimal] = {}
+    with state(settings.state) as opened:
+        if opened is not None:
+            since = opened.calls.since(settings.server, settings.grant, policy.asks_since, now)
+    facts = _live(settings, tool) if live else _known(tool)
+    return replace(facts, circumstances=Circumstances(now, settings.grant, "", {}, 0, since))
 
-        catalogue = fetch(settings)
-        return Facts(tool in catalogue, catalogue.required_arguments(tool))
+
+def _live(settings: Settings, tool: str) -> Facts:
+    from gateway.cli.live_list import fetch
+
+    return fetch(settings).facts(tool)
+
+
+def _known(tool: str) -> Facts:
     known = known_tools().get(tool)
-    required = known.input_schema.get("required") if known is not None else None
-    return Facts(mirrored=True, required_arguments=tuple(map(str, required)) if isinstance(required, list) else ())
+    if known is None:
+        return Facts(mirrored=True)
+    required = known.input_schema.get("required")
+    names = tuple(map(str, required)) if isinstance(required, list) else ()
+    return Facts(
+        mirrored=True, required_arguments=names, schema=InputSchema(cast("dict[str, Json]", known.input_schema))
+    )
 
 
 # --- the counters of the call -----------------------------------------------------------------------------------------
@@ -129,15 +148,22 @@ def _facts(settings: Settings, tool: str, *, live: bool) -> Facts:
 
 def _counted(settings: Settings, in_force: InForce, explanation: Explanation) -> Answer:
     decision, now = explanation.decision, SystemClock().now()
-    charges = [charge_for(limit, server=settings.server, grant=settings.grant, session="") for limit in decision.limits]
+    digest = digests(settings.state) if settings.state.exists() else str
+    charging = Charging(server=settings.server, grant=settings.grant, session="")
+    charges = list(charging.of(decision.limits, explanation.call.arguments, digest))
     usages: dict[object, Usage] = {}
     exhausted: Exhausted | None = None
+    tried: Exhausted | None = None
     with state(settings.state) as opened:
         if opened is not None:
+            kept = [charge for charge in charges if _is_kept(charge)]
             usages = {usage.key: usage for usage in opened.counters.usage(now)}
-            exhausted = opened.counters.peek([charge for charge in charges if _is_kept(charge)], now)
-    if exhausted is not None and decision.effect == "allow":
+            exhausted = opened.counters.peek([charge for charge in kept if not charge.limit.observed], now)
+            tried = opened.counters.peek([charge for charge in kept if charge.limit.observed], now)
+    if exhausted is not None and decision.effect in ("allow", "observe"):
         decision = refuse_limit(exhausted.charge.limit, exhausted.retry_after_seconds)
+    elif tried is not None and decision.effect == "allow":
+        decision = replace(refuse_limit(tried.charge.limit, tried.retry_after_seconds), effect="observe")
     limits = tuple(Counted(charge.limit, usages.get(charge.key)) for charge in charges)
     return Answer(in_force, explanation, decision, limits, now)
 
@@ -182,6 +208,7 @@ _VERDICTS: Final[Mapping[str, str]] = {
     "allow": "allowed",
     "deny": "denied",
     "approve": "needs a person's approval, which this version cannot ask for: refused",
+    "observe": "allowed, but only because a rule is being tried out (`mode`): it would be denied",
 }
 _MARKS: Final[Mapping[str, str]] = {"deny": "[POLICY DENIED]", "approve": "[APPROVAL REQUIRED]"}
 _KINDS: Final[Mapping[str, str]] = {
@@ -189,6 +216,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "hide": "hidden",
     "listed": "permitted",
     "validate": "required arguments",
+    "schema": "fits the tool's schema",
 }
 
 
@@ -196,7 +224,9 @@ def _show(answer: Answer) -> None:
     decision = answer.decision
     call = answer.explanation.call
     say(f"`{shown(call.tool, 128)}` under {answer.in_force.name}: {_VERDICTS[decision.effect]}")
-    if decision.message:
+    if decision.message and decision.effect == "observe":
+        say(f"the log says: would deny: {shown(decision.message)}")
+    elif decision.message:
         say(f"the agent reads: {_MARKS[decision.effect]} {shown(decision.message)}")
     say()
     rows = [row for step in answer.explanation.steps for row in _rows(step, answer)]
@@ -239,4 +269,5 @@ def _standing(step: Step, answer: Answer) -> tuple[str, str]:
     if usage is None:
         return "open", f"0 of {rate(limit)} used"
     word = "used up" if usage.used >= limit.maximum else "open"
-    return word, f"{amount(usage.used)} of {rate(limit)} used, resets {local(usage.resets_at):%H:%M:%S}"
+    resets = "" if usage.resets_at is None else f", resets {local(usage.resets_at):%H:%M:%S}"
+    return word, f"{amount(usage.used)} of {rate(limit)} used{resets}"

@@ -1,0 +1,41 @@
+"""The charges of a call, for one grant and session at one server."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from gateway.jsonrpc import Json
+from gateway.policy.decision import Limit
+from gateway.state.counters import Charge, charge_for, charges_for
+
+_MOST_KEPT: Final = 10_000
+
+
+class Charging:
+    """Makes charges. Those that do not depend on the arguments are made once: their counter keeps its name."""
+
+    def __init__(self, *, server: str, grant: str, session: str) -> None:
+        self._server = server
+        self._grant = grant
+        self._session = session
+        self._kept: dict[Limit, Charge] = {}
+
+    def of(
+        self, limits: Sequence[Limit], arguments: Mapping[str, Json], digest: Callable[[bytes], str]
+    ) -> Iterator[Charge]:
+        """Everything that a call is to be charged. `digest` names the counters of values that are counted apart."""
+        for limit in limits:
+            if limit.cost is None and limit.per is None:
+                yield self._plain(limit)
+            else:
+                yield from charges_for(
+                    limit, arguments, server=self._server, grant=self._grant, session=self._session, digest=digest
+                )
+
+    def _plain(self, limit: Limit) -> Charge:
+        charge = self._kept.get(limit)
+        if charge is None:
+            charge = charge_for(limit, server=self._server, grant=self._grant, session=self._session)
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[limit] = charge
+        return charge

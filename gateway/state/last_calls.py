@@ -1,0 +1,74 @@
+"""When each grant last called each tool, in any of its processes (policy language, `grant.seconds_since`).
+
+What must stay true (threat B24): every call that was let through is noted, whatever policy let it through, so that a
+rule that is written later, or that only another process has, knows of it. The time that has passed since a call never
+shrinks but by another call, and is never negative: it is measured from the newest moment at which anybody looked, so
+that a clock that is set back brings nothing back, neither what a `deny_if` had closed nor what a `require` had opened
+for a while and what is over. (A clock that is set ahead lets time pass, as it does for windows.)
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final, Protocol
+
+_MICRO: Final = Decimal("0.000001")
+_NOTE: Final = """
+    INSERT INTO last_calls (identity, at)
+    VALUES (?, max(?, coalesce((SELECT at FROM last_calls WHERE identity = ?), 0)))
+    ON CONFLICT (identity) DO UPDATE SET at = max(at, excluded.at)"""
+_LOOK: Final = """
+    INSERT INTO last_calls (identity, at) VALUES (?, ?)
+    ON CONFLICT (identity) DO UPDATE SET at = max(at, excluded.at)"""
+
+
+class LastCalls(Protocol):
+    """The last calls within one transaction. `now` is in seconds since the epoch. Failures are `StateError`."""
+
+    def note(self, server: str, grant: str, tool: str, now: float) -> None:
+        """A call was let through."""
+        ...
+
+    def look(self, server: str, grant: str, now: float) -> None:
+        """Somebody looks at the clock: for this grant, no time before `now` comes again."""
+        ...
+
+    def since(self, server: str, grant: str, tools: Iterable[str], now: float) -> Mapping[str, Decimal]:
+        """The seconds since the last call of each tool that was ever called."""
+        ...
+
+
+class SqliteLastCalls:
+    """The last calls of one open state file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def note(self, server: str, grant: str, tool: str, now: float) -> None:
+        self._connection.execute(_NOTE, (_digest(server, grant, tool), _microseconds(now), _digest(server, grant)))
+
+    def look(self, server: str, grant: str, now: float) -> None:
+        self._connection.execute(_LOOK, (_digest(server, grant), _microseconds(now)))
+
+    def since(self, server: str, grant: str, tools: Iterable[str], now: float) -> Mapping[str, Decimal]:
+        looked = self._at(_digest(server, grant))
+        newest = max(_microseconds(now), 0 if looked is None else looked)
+        found = {tool: self._at(_digest(server, grant, tool)) for tool in tools}
+        return {tool: max(0, newest - at) * _MICRO for tool, at in found.items() if at is not None}
+
+    def _at(self, identity: bytes) -> int | None:
+        row = self._connection.execute("SELECT at FROM last_calls WHERE identity = ?", (identity,)).fetchone()
+        return None if row is None else int(row[0])
+
+
+@lru_cache(maxsize=4096)  # the same few are asked for with every call
+def _digest(*parts: str) -> bytes:
+    """JSON keeps the parts apart whatever characters they hold."""
+    return blake2b(json.dumps(parts).encode("ascii"), digest_size=16).digest()
+
+
+def _microseconds(now: float) -> int:
+    return int(now * 1_000_000)
