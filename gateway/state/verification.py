@@ -18,7 +18,7 @@ from gateway.state.heads import Head
 _ROWS: Final = f"SELECT seq, {LIST}, hash FROM audit ORDER BY seq"  # noqa: S608 - constants
 _KIND: Final = 1
 _VALUES: Final = chain.COLUMNS.index("argument_values") + 1
-_CHANGED: Final = "a field, its place or its hash was changed after it was written"
+_CHANGED: Final = "a field, its place or its hash is not as it was written"
 _ENDS: Final = "the row that says where the log begins and ends was changed, or belongs to another state file"
 _LOST: Final = "the log cannot be read"
 
@@ -122,7 +122,7 @@ class _Walk:
         except (TypeError, ValueError):  # what no record holds
             linked = b""
         if linked != found:
-            return Break(seq, f"record {seq} is not what was written", _CHANGED)
+            return Break(seq, f"record {seq} was changed", _CHANGED)
         self.seq, self.hash = seq, linked
         if row[_KIND] == "pruned":
             self.pruned = max(self.pruned, _through(row[_VALUES]))

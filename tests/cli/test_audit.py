@@ -1,5 +1,6 @@
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -170,3 +171,21 @@ def _utc(at: float) -> object:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(at, UTC)
+
+
+def test_following_from_now_on(home: Home) -> None:
+    home.remember(relayed("d1", "get_identity"))
+    process = _follow(home, "-n", "0", "--json")
+    first, seen = refused("d2", "delete_file"), None
+    while seen is None:  # whatever was there when it began to look is not shown
+        home.remember([first])
+        if _has_said_something(process):
+            seen = json.loads(_line(process))
+    assert seen["tool"] == "delete_file"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+
+
+def _has_said_something(process: subprocess.Popen[str]) -> bool:
+    assert process.stdout is not None
+    return bool(select.select([process.stdout], [], [], 0.2)[0])

@@ -124,7 +124,7 @@ def test_every_command_that_prints_data_documents_its_json(run: Run, words: list
         (
             ["audit", "tail", "-n", "many"],
             (
-                "error: `-n`: a whole number from 1 to 100000 is needed\n"
+                "error: `-n`: a whole number from 0 to 100000 is needed\n"
                 "hint: `keyid-gateway audit tail --help` says what can be given\n"
             ),
         ),

@@ -20,7 +20,7 @@ from tests.unit.state.manual import MIDNIGHT, RECORD
 
 LOG = 6
 """How many records the log has."""
-CHANGED = "a field, its place or its hash was changed after it was written"
+CHANGED = "a field, its place or its hash is not as it was written"
 ENDS = "the row that says where the log begins and ends was changed, or belongs to another state file"
 
 
@@ -144,7 +144,7 @@ def test_an_insertion_is_found(connection: sqlite3.Connection, seq: int) -> None
 SAID: dict[str, tuple[str, Break]] = {
     "changed": (
         "UPDATE audit SET tool = 'get_identity' WHERE seq = 3",
-        Break(3, "record 3 is not what was written", CHANGED),
+        Break(3, "record 3 was changed", CHANGED),
     ),
     "one deleted": ("DELETE FROM audit WHERE seq = 3", Break(3, "record 3 is missing", "they were deleted")),
     "some deleted": (

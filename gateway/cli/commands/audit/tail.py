@@ -12,7 +12,6 @@ import click
 from gateway.cli import calls
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE, state
-from gateway.cli.mistakes import Group
 from gateway.cli.screen import console, document, note, record, say, styled
 from gateway.settings import Settings
 from gateway.state import Entry
@@ -20,9 +19,7 @@ from gateway.state import Entry
 POLL_SECONDS: Final = 0.25
 _BATCH: Final = 1000
 
-HELP: Final = """Look at the audit log: every judged call, what was decided and what came of it."""
-
-TAIL_HELP: Final = """Show the newest judged calls, one line each, newest last; a refused one with its rule and reason.
+HELP: Final = """Show the newest judged calls, one line each, newest last; a refused one with its rule and reason.
 
 Outcomes: what the server answered (ok, tool error, error), `not sent` for a refused call, `not settled` for one whose
 answer is not known (yet, or ever: a gateway that was killed). The decision id and the rule of an allowed call take 140
@@ -38,24 +35,19 @@ columns, a pipe, or --json.
   With -f it is one record a line (JSON Lines)."""
 
 
-@click.group("audit", cls=Group, help=HELP, short_help="look at the audit log")
-def command() -> None:
-    """The group; its help is `HELP`."""
-
-
-@command.command("tail", help=TAIL_HELP, short_help="show the newest judged calls")
-@click.option("-n", "count", type=click.IntRange(1, 100_000), default=20, metavar="N", help="how many (default: 20)")
+@click.command("tail", help=HELP, short_help="show the newest judged calls")
+@click.option("-n", "count", type=click.IntRange(0, 100_000), default=20, metavar="N", help="how many (default: 20)")
 @click.option("-f", "--follow", is_flag=True, help="go on with every call that is judged, until Ctrl-C")
 @with_settings("state")
 @json_flag
-def tail(settings: Settings, *, count: int, follow: bool, as_json: bool) -> int:
-    """The command; its help is `TAIL_HELP`."""
-    entries = _newest(settings.state, count, as_json=as_json)
+def command(settings: Settings, *, count: int, follow: bool, as_json: bool) -> int:
+    """The command; its help is `HELP`."""
+    entries, newest = _newest(settings.state, count, as_json=as_json)
     if follow:
-        return _follow(settings.state, entries or (), None if as_json else _Printer(last=count))
+        return _follow(settings.state, entries or (), newest, None if as_json else _Printer(last=count))
     if as_json:
         document({"records": [calls.as_data(entry) for entry in entries or ()]})
-    elif not entries:
+    elif not newest or entries is None:
         say("no call has been judged yet" if entries is not None else f"{NO_STATE} (`{settings.state}`)")
         say("next: connect an MCP client, or see `keyid-gateway demo`")
     else:
@@ -63,25 +55,30 @@ def tail(settings: Settings, *, count: int, follow: bool, as_json: bool) -> int:
     return 0
 
 
-def _newest(path: Path, count: int, *, as_json: bool) -> Sequence[Entry] | None:
+def _newest(path: Path, count: int, *, as_json: bool) -> tuple[Sequence[Entry] | None, int]:
+    """The last records (None: there is no state file), and the `seq` of the newest there is, 0 without any."""
     with state(path) as opened:
+        if opened is None:
+            return None, 0
+        newest = opened.audit.newest(1)
         # two records a call at most, and one more of each call that others were judged in between
-        return None if opened is None else opened.audit.newest(count if as_json else 2 * count)
+        return opened.audit.newest(count if as_json else 2 * count), newest[0].seq if newest else 0
 
 
-def _follow(path: Path, entries: Sequence[Entry], printer: "_Printer | None") -> int:
+def _follow(path: Path, entries: Sequence[Entry], seen: int, printer: "_Printer | None") -> int:
     """Print what is there, then every call when it is over, until Ctrl-C or until nobody reads."""
     waiting = _Waiting()
-    seen = 0
-    if not entries and printer is not None:
+    if not seen and printer is not None:
         note(f"waiting for the first call (`{path}`)")
+    first = True
     try:
         while True:
             if printer is not None:
-                printer.show(entries if not seen else [item for item in entries if item.record.kind != "decided"])
+                printer.show(entries if first else [item for item in entries if item.record.kind != "decided"])
             else:
                 for entry in entries:
                     record(calls.as_data(entry))
+            first = first and not entries and not seen
             seen = entries[-1].seq if entries else seen
             if waiting.is_over():
                 return 0
@@ -125,7 +122,7 @@ class _Printer:
         found = calls.merged(entries)
         if found and self._last is not None:
             self._console.print(styled(calls.headings(self._console.width), "bold"), soft_wrap=True)
-            found, self._last = found[-self._last :], None
+            found, self._last = found[-self._last :] if self._last else found, None
         for call in found:
             if calls.day(call) != self._day:
                 self._day = calls.day(call)
