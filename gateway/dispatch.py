@@ -73,6 +73,12 @@ class Dispatch:
             body = without_denied_subscriptions(message, await self._policies.current())
         as_of = self._mirror.catalogue.changes
         answer = await self._upstream.request(message, body=body)
+        if (
+            answer.response is None
+            and message.method == "subscriptions/listen"
+            and (answer.lost or answer.status == 200)
+        ):
+            return replies.torn_down(message, answer)
         if answer.response is None:
             return replies.failure(message, answer.failure or "no answer", answer)
         if message.method in LISTS:

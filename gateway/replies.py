@@ -14,6 +14,7 @@ from gateway.upstream import Answer
 from gateway.upstream.headers import is_modern
 
 DENIED: Final = -33403
+_SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
 OWN_META: Final = "keyid-gateway/"
 _SPOKEN_IN = (("result", "_meta"), ("params", "_meta"), ("error", "data"))
 """Where a message can carry a key of the gateway's: a refusal that is an error carries its decision in `data`."""
@@ -79,6 +80,20 @@ def failure(request: Message, text: str, answer: Answer) -> bytes:
     if answer.retry_after_seconds is not None:
         data["retry_after_seconds"] = answer.retry_after_seconds
     return error(request.id, INTERNAL_ERROR, text, data or None)
+
+
+def torn_down(request: Message, answer: Answer) -> bytes:
+    """A stream that listens broke: the error, and the notice by which a server on stdio ends such a stream.
+
+    (2026-07-28, Cancellation.) A client that only knows one of the two learns it all the same, and listens again.
+    """
+    text = answer.failure or "no answer"
+    notice: dict[str, Json] = {
+        "jsonrpc": "2.0",
+        "method": "notifications/cancelled",
+        "params": {"requestId": request.id, "reason": text, "_meta": {_SUBSCRIPTION: request.id}},
+    }
+    return failure(request, text, answer) + b"\n" + serialise(notice)
 
 
 def relayed(message: Message) -> bytes:

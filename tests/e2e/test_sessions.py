@@ -1,4 +1,4 @@
-"""A session that is lost, the stream of the server's own accord, and the list of tools that calls are judged by."""
+"""A session that is lost, the streams that only ever listen, and the list of tools that calls are judged by."""
 
 import json
 import threading
@@ -7,10 +7,22 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e import scripted
-from tests.e2e.arena import HANDSHAKE
+from tests.e2e.arena import HANDSHAKE, META, STATELESS
 from tests.e2e.faults import REFUSED
 from tests.e2e.place import FREE, GIVEN_BACK, KEPT, TOOLS, Place, open_place
-from tests.e2e.scripted import Asked, after, http, raw, said, stream
+from tests.e2e.scripted import Asked, Line, Reply, after, http, raw, said, stream
+
+SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+ACKNOWLEDGED = {
+    "jsonrpc": "2.0",
+    "method": "notifications/subscriptions/acknowledged",
+    "params": {"notifications": {"toolsListChanged": True}, "_meta": {SUBSCRIPTION: 1}},
+}
+
+
+def cut(_: Asked, line: Line) -> None:
+    """An event without its end."""
+    line.send(b"data: {")
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +159,38 @@ def old_list(asked: Asked) -> bytes:
     tools = [{"name": name, "inputSchema": {}} for name in [*TOOLS, FREE]]
     body = json.dumps({"jsonrpc": "2.0", "id": asked.message["id"], "result": {"tools": tools}})
     return f"data: {body}\n\n".encode()
+
+
+# --- what a client listens to -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", [stream(ACKNOWLEDGED), stream(ACKNOWLEDGED, then=cut)], ids=["ended", "cut"])
+def test_a_stream_that_a_client_listens_to_and_that_breaks_is_told_in_both_ways_and_can_be_opened_again(
+    place: Place, broken: Reply
+) -> None:
+    place.upstream.script("subscriptions/listen", broken, stream(ACKNOWLEDGED, then=scripted.silence))
+    wanted = {"notifications": {"toolsListChanged": True}, "_meta": META[STATELESS]}
+    listening = place.gateway.begin("subscriptions/listen", wanted)
+    error = place.gateway.answer(listening)["error"]
+    assert error["message"] in (
+        "the upstream ended the stream before its answer",
+        "the upstream's answer was cut off",
+    )
+    assert place.gateway.hear("notifications/subscriptions/acknowledged")["params"]["_meta"] == {SUBSCRIPTION: 1}
+    assert place.gateway.hear("notifications/cancelled")["params"] == {
+        "requestId": listening,
+        "reason": error["message"],
+        "_meta": {SUBSCRIPTION: listening},
+    }
+    again = place.gateway.begin("subscriptions/listen", wanted)
+    place.gateway.hear("notifications/subscriptions/acknowledged")
+    place.gateway.notify("notifications/cancelled", {"requestId": again, "_meta": META[STATELESS]})
+    assert place.call() == said(f"{place.tool} ran")
+
+
+def test_a_stream_that_is_refused_is_an_error_and_nothing_else(place: Place) -> None:
+    place.upstream.script("subscriptions/listen", http(503))
+    wanted = {"notifications": {"toolsListChanged": True}, "_meta": META[STATELESS]}
+    assert place.gateway.request("subscriptions/listen", wanted)["error"]["data"] == {"status": 503}
+    assert "result" in place.gateway.request("ping")
+    assert place.gateway.others == []
