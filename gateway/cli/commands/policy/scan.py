@@ -61,9 +61,7 @@ def command(settings: Settings, *, as_json: bool) -> int:
         say("why each is thought so: in a wider terminal, through a pipe, or with --json")
     say()
     say(summary(tools))
-    say(
-        "next: `keyid-gateway policy init --live FILE` writes a policy of this; a FILE.yaml says why in comments"
-    )
+    say("next: `keyid-gateway policy init --live FILE` writes a policy of this; a FILE.yaml says why in comments")
     return 0
 
 

@@ -1,0 +1,173 @@
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.commands.policy.replay import moment
+from gateway.clock import SystemClock
+from gateway.errors import UsageError
+from tests.cli.conftest import SERVER, Home, Run, record, refused
+
+NOW = SystemClock().now()
+CANDIDATE = {
+    "version": "1",
+    "default": "deny",
+    "tools": {
+        "get_identity": {"limits": [{"counter": "c", "window": "day", "max": 1000, "scope": "grant"}]},
+        "send_email": {"require": [{"conditions": [{"path": "args.to", "op": "eq", "value": "kim@example.com"}]}]},
+    },
+}
+
+
+def shown(at: float) -> str:
+    return f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}"  # noqa: DTZ006 - as a person reads it
+
+
+@pytest.fixture
+def candidate(home: Home) -> Path:
+    file = home.folder / "candidate.json"
+    file.write_text(json.dumps(CANDIDATE), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def log(home: Home) -> None:
+    home.remember(
+        [
+            record(decision_id="d0", at=NOW - 30 * 86_400, tool="get_file", rule="/tools/get_file"),
+            record(decision_id="d1", at=NOW - 50),
+            record(decision_id="d2", at=NOW - 40, tool="get_file", rule="/tools/get_file"),
+            record(decision_id="d3", at=NOW - 30, tool="send_email", rule="/tools/send_email", argument_names=("to",)),
+            record(decision_id="d4", at=NOW - 20, server="https://other.example/mcp"),
+            refused("d5", "get_file", at=NOW - 10, rule="(state)", reason="state"),
+        ]
+    )
+
+
+@pytest.mark.usefixtures("log")
+def test_what_comes_out_otherwise(run: Run, candidate: Path) -> None:
+    ran = run("policy", "replay", str(candidate))
+    assert (ran.code, ran.err) == (1, "")
+    assert ran.out == (
+        f"3 calls to {SERVER} since 7d, under `{candidate}`\n"
+        "left out: 1 (refused outside of any policy)\n"
+        "\n"
+        "1 call would come out otherwise:\n"
+        "\n"
+        "     1  get_file: allowed -> denied\n"
+        "        was  /tools/get_file\n"
+        "        now  (default deny)\n"
+        f"        {shown(NOW - 40)}; d2\n"
+        "\n"
+        "of 1 call nobody can tell, because the log has no values for a rule:\n"
+        "\n"
+        "     1  send_email: allowed -> cannot tell\n"
+        "        was  /tools/send_email\n"
+        "        now  /tools/send_email/require/0\n"
+        f"        {shown(NOW - 30)}; d3\n"
+        "\n"
+        "1 of 3 come out as they did\n"
+        "1 replayed by name: the log has no values of their arguments\n"
+    )
+
+
+@pytest.mark.usefixtures("log")
+def test_a_longer_time(run: Run, candidate: Path) -> None:
+    ran = run("policy", "replay", str(candidate), "--since", "6w")
+    assert ran.out.startswith(f"4 calls to {SERVER} since 6w, under ")
+    assert "     2  get_file: allowed -> denied\n" in ran.out
+
+
+@pytest.mark.usefixtures("log")
+def test_json(run: Run, candidate: Path) -> None:
+    ran = run("policy", "replay", str(candidate), "--json")
+    assert (ran.code, ran.err) == (1, "")
+    found = json.loads(ran.out)
+    assert found.pop("until") - found.pop("since") == pytest.approx(7 * 86_400)
+    assert found.pop("policy")["name"] == str(candidate)
+    assert found == {
+        "calls": 3,
+        "by_name": 1,
+        "same": 1,
+        "changed": [
+            {
+                "tool": "get_file",
+                "was": "allow",
+                "was_rule": "/tools/get_file",
+                "would": "deny",
+                "rules": ["(default deny)"],
+                "count": 1,
+                "by_name": 0,
+                "first": NOW - 40,
+                "last": NOW - 40,
+                "decisions": ["d2"],
+            }
+        ],
+        "cannot_tell": [
+            {
+                "tool": "send_email",
+                "was": "allow",
+                "was_rule": "/tools/send_email",
+                "would": "cannot tell",
+                "rules": ["/tools/send_email/require/0"],
+                "count": 1,
+                "by_name": 1,
+                "first": NOW - 30,
+                "last": NOW - 30,
+                "decisions": ["d3"],
+            }
+        ],
+        "left_out": {"refused outside of any policy": 1},
+        "more": 0,
+    }
+
+
+@pytest.mark.usefixtures("log")
+def test_nothing_changes(run: Run, candidate: Path) -> None:
+    ran = run("policy", "replay", str(candidate), "--since", "45s")
+    assert ran.code == 1
+    candidate.write_text('{"version": "1", "default": "allow"}', encoding="utf-8")
+    ran = run("policy", "replay", str(candidate))
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == (
+        f"3 calls to {SERVER} since 7d, under `{candidate}`\n"
+        "left out: 1 (refused outside of any policy)\n"
+        "\n"
+        "every call comes out as it did\n"
+        "1 replayed by name: the log has no values of their arguments\n"
+    )
+
+
+def test_without_a_log(run: Run, home: Home, candidate: Path) -> None:
+    ran = run("policy", "replay", str(candidate))
+    assert (ran.code, ran.out, ran.err) == (0, f"no gateway has run with this state file yet (`{home.state}`)\n", "")
+    assert not home.state.exists()
+    assert json.loads(run("policy", "replay", str(candidate), "--json").out)["calls"] == 0
+
+
+def test_a_policy_that_cannot_be_taken(run: Run, candidate: Path) -> None:
+    candidate.write_text("{}", encoding="utf-8")
+    assert run("policy", "replay", str(candidate)).code == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30min", 1800), ("30m", 1800), ("12h", 43_200), ("7d", 604_800), ("2w", 1_209_600), ("1 S", 1)],
+)
+def test_spans(text: str, seconds: int) -> None:
+    assert moment(text, 10_000_000.0) == 10_000_000 - seconds
+
+
+def test_dates() -> None:
+    assert moment("2026-01-31T09:00+00:00", 0.0) == 1_769_850_000
+    assert moment("2026-01-31", 0.0) == datetime(2026, 1, 31).timestamp()  # noqa: DTZ001 - as a person means it
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "7", "-7d", "7y", "99999999d"])
+def test_no_time(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        moment(text, 0.0)
+    assert str(caught.value) == (
+        f"`--since`: `{text}` is no time\nhint: write it like `7d`, `12h`, `2026-01-31` or `2026-01-31T09:00`"
+    )

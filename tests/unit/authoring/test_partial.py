@@ -1,0 +1,168 @@
+"""What can be said of a call whose argument values were not kept: never a guess."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.authoring.partial import CannotTell, Sketch, answered, judge
+from gateway.authoring.replay import facts_of
+from gateway.policy import Decision, Facts, Policy, ToolCall, decide, load
+
+
+def policy(entry: Any, **more: Any) -> Policy:
+    return load(json.dumps({"version": "1", "default": "deny", "tools": {"t": entry}, **more}).encode(), name="p")
+
+
+def when(path: str, op: str, value: Any) -> dict[str, Any]:
+    return {"conditions": [{"path": path, "op": op, "value": value}]}
+
+
+def said(found: Decision | CannotTell) -> Any:
+    return ("cannot tell", *found.rules) if isinstance(found, CannotTell) else (found.effect, found.rule)
+
+
+KNOWN = facts_of({"name": "t", "inputSchema": {"type": "object", "required": ["to"]}})
+
+
+@pytest.mark.parametrize(
+    ("entry", "names", "expected"),
+    [
+        ({}, ("to",), ("allow", "/tools/t")),
+        ({"action": "deny"}, None, ("deny", "/tools/t/action")),
+        ({"require": [when("args.to", "eq", "x")]}, ("to",), ("cannot tell", "/tools/t/require/0")),
+        ({"require": [when("args.to", "eq", "x")]}, (), ("deny", "/tools/t/require/0")),
+        ({"require": [when("args.to", "eq", "x")]}, None, ("cannot tell", "/tools/t/require/0")),
+        ({"require": [when("args.to", "exists", False)]}, (), ("allow", "/tools/t")),
+        ({"deny_if": [when("args.cc[*]", "exists", True)]}, ("to",), ("allow", "/tools/t")),
+        ({"deny_if": [when("args.cc[*]", "exists", True)]}, ("cc",), ("cannot tell", "/tools/t/deny_if/0")),
+        (
+            {"deny_if": [when("args.a", "eq", 1), when("tool.name", "eq", "t")]},
+            ("a",),
+            ("deny", "/tools/t/deny_if/1"),
+        ),
+        ({"validate": {"required_args": True}}, (), ("deny", "/tools/t/validate/required_args")),
+        ({"validate": {"required_args": True}}, ("to",), ("cannot tell", "/tools/t/validate/required_args")),
+        ({"validate": {"schema": True}}, ("to",), ("cannot tell", "/tools/t/validate/schema")),
+        ({"action": "require_approval"}, ("to",), ("approve", "/tools/t/action")),
+        ({"mode": "observe", "require": [when("args.to", "eq", "x")]}, ("to",), ("cannot tell", "/tools/t/require/0")),
+        ({"mode": "observe", "action": "deny"}, ("to",), ("observe", "/tools/t/action")),
+        (
+            {"limits": [{"counter": "c", "window": "day", "max": 9, "scope": "grant", "per": "args.to"}]},
+            ("to",),
+            ("cannot tell", "/tools/t/limits/0"),
+        ),
+        (
+            {"limits": [{"counter": "c", "window": "day", "max": 9, "scope": "grant", "per": "args.to"}]},
+            ("a",),
+            ("deny", "/tools/t/limits/0/per"),
+        ),
+    ],
+)
+def test_what_is_certain_without_values(entry: Any, names: Any, expected: Any) -> None:
+    sketch = Sketch("t", None if names is None else frozenset(names))
+    assert said(judge(policy(entry), sketch, KNOWN, {})) == expected
+
+
+def test_without_the_tools_definition_nothing_about_it_is_certain() -> None:
+    found = judge(policy({"validate": {"required_args": True}}), Sketch("t", frozenset()), Facts(mirrored=True), {})
+    assert said(found) == ("cannot tell", "/tools/t/validate/required_args")
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"tools": {}}, ("deny", "(default deny)")),
+        ({"hide": ["*"]}, ("deny", "(hidden)")),
+        ({"tools": {}, "default": "allow"}, ("allow", "(default allow)")),
+    ],
+)
+def test_lists(document: Any, expected: Any) -> None:
+    found = policy({}, **document)
+    assert said(judge(found, Sketch("t", None), KNOWN, {})) == expected
+    assert said(judge(found, Sketch("t", None), Facts(mirrored=False), {})) == ("deny", "(unknown tool)")
+
+
+OLD = policy({"require": [when("args.to", "eq", "x")], "deny_if": [when("args.a", "eq", 1), when("args.b", "eq", 2)]})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        ({"allowed": True, "reason": "allowed", "rule": "/tools/t"}, ("allow", "/tools/t")),
+        ({"allowed": False, "reason": "limit", "rule": "/tools/t/limits/0"}, ("allow", "/tools/t")),
+        (
+            {"allowed": False, "reason": "deny_if", "rule": "/tools/t/deny_if/0"},
+            ("deny", "/tools/t/deny_if/1"),
+        ),
+        (
+            {"allowed": False, "reason": "require", "rule": "/tools/t/require/0"},
+            ("deny", "/tools/t/require/0"),
+        ),
+        (
+            {"allowed": False, "reason": "deny_if", "rule": "/tools/t/deny_if/1"},
+            ("allow", "/tools/t"),
+        ),
+        (
+            {"allowed": False, "reason": "hidden", "rule": "(hidden)"},
+            ("cannot tell", "/tools/t/require/0", "/tools/t/deny_if/1"),
+        ),
+    ],
+)
+def test_rules_that_stand_unchanged_had_their_say(verdict: Any, expected: Any) -> None:
+    """The new policy has lost the rule on `b`, and has the others in another order."""
+    new = policy(
+        {"deny_if": [when("args.zzz", "eq", 0), when("args.a", "eq", 1)], "require": [when("args.to", "eq", "x")]}
+    )
+    answers = answered(OLD, "t", **verdict)
+    assert said(judge(new, Sketch("t", frozenset({"to", "a", "b"})), KNOWN, answers)) == expected
+
+
+VALUES = st.sampled_from(["x", "y", 1, 2, None, True, ["x"], {}, "\u00e9"])
+ARGUMENTS = st.dictionaries(st.sampled_from(["a", "b", "to"]), VALUES, max_size=3)
+CONDITIONS = st.builds(
+    lambda path, condition: {"path": path, "op": condition[0], "value": condition[1]},
+    st.sampled_from(
+        ["args.a", "args.b", "args.to", "args.a[*]", "args.b.x", "tool.name", "tool.annotations.readOnlyHint"]
+    ),
+    st.sampled_from(
+        [
+            ("eq", "x"),
+            ("neq", "x"),
+            ("eq", 1),
+            ("exists", True),
+            ("exists", False),
+            ("in", ["x", "y"]),
+            ("regex", "^x"),
+            ("eq", True),
+        ]
+    ),
+)
+PREDICATES = st.lists(st.builds(lambda many: {"conditions": many}, st.lists(CONDITIONS, max_size=2)), max_size=2)
+ENTRIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "require": PREDICATES,
+        "deny_if": PREDICATES,
+        "validate": st.sampled_from([{"required_args": True}, {}]),
+        "mode": st.sampled_from(["enforce", "observe"]),
+        "action": st.sampled_from(["allow", "require_approval"]),
+    },
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(ENTRIES, ENTRIES, ARGUMENTS)
+def test_what_is_said_without_values_is_true_of_them(before: Any, after: Any, arguments: dict[str, Any]) -> None:
+    old, new, call = policy(before), policy(after), ToolCall("t", arguments)
+    past = decide(old, call, KNOWN)
+    answers = answered(old, "t", allowed=past.effect == "allow", reason=past.reason, rule=past.rule)
+    truth = decide(new, call, KNOWN)
+    for known in ({}, answers):
+        found = judge(new, Sketch("t", frozenset(arguments)), KNOWN, known)
+        if isinstance(found, Decision):
+            assert found.effect == truth.effect, found
+    if before == after and past.effect in ("allow", "deny") and past.reason not in ("limit", "approval"):
+        assert isinstance(judge(new, Sketch("t", None), KNOWN, answers), Decision)
