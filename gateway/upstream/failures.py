@@ -36,7 +36,7 @@ def no_tls(error: ssl.SSLError) -> tuple[str, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
         cure = "have its authority trusted by this system, or check `--upstream`"
         return f"its certificate is not trusted: {error.verify_message.lower()}", cure
-    said = (error.reason or "handshake failed").replace("_", " ").lower()
+    said = (getattr(error, "reason", None) or "handshake failed").replace("_", " ").lower()
     return f"no TLS connection: {said}", "does it speak https at this port?"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -92,6 +93,104 @@ async def test_a_connection_that_the_server_has_closed_is_not_used_again(upstrea
     await asyncio.to_thread(upstream.stop)
     upstream.start()
     assert b"result" in await exchange(wire)
+
+
+async def test_a_connection_whose_end_has_come_is_not_used_though_the_loop_has_not_looked_yet() -> None:
+    """The end comes while the loop is busy: at the moment of writing, only the system knows of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        wire = Wire(f"http://127.0.0.1:{listening.getsockname()[1]}/", connect_timeout=5.0)
+        asking = asyncio.create_task(exchange(wire))
+        served = await answered(listening)
+        assert await asking == b"ok"
+        served.close()  # and nothing is awaited from here to the next request
+        asking = asyncio.create_task(exchange(wire))
+        (await answered(listening)).close()
+        assert await asking == b"ok"
+        wire.close()
+
+
+async def answered(listening: socket.socket) -> socket.socket:
+    """Take a connection and answer the request that comes on it."""
+
+    def answer() -> socket.socket:
+        listening.settimeout(20.0)
+        served, _ = listening.accept()
+        served.settimeout(20.0)
+        served.recv(65536)
+        served.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        return served
+
+    return await asyncio.to_thread(answer)
+
+
+@pytest.mark.parametrize("status", [302, 404, 429, 500])
+async def test_a_connection_is_not_kept_after_anything_but_a_success(
+    upstream: Scripted, wire: Wire, status: int
+) -> None:
+    ports: list[int] = []
+
+    def note(asked: Asked, line: Line) -> None:
+        ports.append(line.peer)
+        http(status, b"no", "text/plain")(asked, line)
+
+    upstream.script("x", note, note)
+    assert [await exchange(wire), await exchange(wire)] == [b"no", b"no"]
+    assert len(set(ports)) == 2
+
+
+async def test_a_fresh_connection_is_one_that_nobody_has_used(upstream: Scripted, wire: Wire) -> None:
+    ports: list[int] = []
+
+    def note(asked: Asked, line: Line) -> None:
+        ports.append(line.peer)
+        http(200, b"ok", "text/plain")(asked, line)
+
+    upstream.script("x", note, note)
+    await exchange(wire)
+    response = await wire.request("POST", {}, b'{"method":"x"}', fresh=True)
+    response.close()
+    assert len(set(ports)) == 2
+
+
+async def test_who_needs_a_connection_beyond_the_bound_waits_and_is_served_in_turn(upstream: Scripted) -> None:
+    wire = Wire(upstream.url, connect_timeout=5.0, most=2)
+    released = threading.Event()
+    upstream.script("x", *[scripted.after(released, http(200, b"ok", "text/plain"))] * 2)
+    held = [asyncio.create_task(exchange(wire)) for _ in range(2)]
+    await asyncio.to_thread(upstream.wait_for, "x", 2)
+    waiting = [asyncio.create_task(exchange(wire)) for _ in range(6)]
+    waiting[1].cancel()
+    await asyncio.sleep(0)
+    released.set()
+    assert await asyncio.gather(*held) == [b"ok", b"ok"]
+    done = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [isinstance(one, asyncio.CancelledError) for one in done] == [False, True, *[False] * 4]
+    assert len(upstream.asked("x")) == 7
+    wire.close()
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("how", ["refused", "broken", "cancelled"])
+async def test_whoever_fails_gives_the_place_back(upstream: Scripted, how: str) -> None:
+    wire = Wire(upstream.url, connect_timeout=5.0, most=1)
+    if how == "refused":
+        upstream.stop()
+        with pytest.raises(NotSent):
+            await exchange(wire)
+        upstream.start()
+    elif how == "broken":
+        upstream.script("x", scripted.hang_up)
+        with pytest.raises(Broken):
+            await exchange(wire)
+    else:
+        upstream.script("x", scripted.silence)
+        held = asyncio.create_task(exchange(wire))
+        await asyncio.to_thread(upstream.wait_for, "x")
+        held.cancel()
+        await asyncio.wait({held})
+    assert b"result" in await exchange(wire)
+    wire.close()
+    await asyncio.sleep(0)
 
 
 async def test_an_answer_that_says_close_ends_its_connection(upstream: Scripted, wire: Wire) -> None:
