@@ -1,5 +1,7 @@
 """What follows from a list of tools: it is kept for the commands, and names of the policy that it lacks are said.
 
+A tool whose schema the policy looks at, and whose schema is none, is said as well.
+
 A misspelt name under `tools` opens nothing and under `hide` hides nothing, and nobody notices: so the log says it, once
 for each policy and set of names.
 """
@@ -25,7 +27,20 @@ _COMPARED: Final = 5000
 
 def not_announced(policy: Policy, names: Collection[str]) -> list[str]:
     """The names that a policy speaks of and that the server does not have: perhaps misspelt, and then not in force."""
-    return sorted(name for name in {*policy.entries, *policy.hide} if name not in names and "*" not in name)
+    spoken_of = {name for layer in policy.layers for name in (*layer.entries, *layer.hide)}
+    return sorted(name for name in spoken_of if name not in names and "*" not in name)
+
+
+def unjudgeable(policy: Policy, catalogue: Catalogue) -> dict[str, str]:
+    """The tools whose arguments the policy wants to fit a schema that cannot be used, and why: every call is denied."""
+    found = {}
+    for name in tuple(catalogue.definitions()):
+        if any(check.kind == "schema" for layer in policy.layers for check in layer.applied(name).checks):
+            schema = catalogue.facts(name).schema
+            cause = None if schema is None else schema.cause
+            if cause is not None:
+                found[name] = cause
+    return found
 
 
 def meant(name: str, names: Collection[str]) -> str | None:
@@ -60,6 +75,7 @@ class Announced:
         if missing and self._said != (policy.revision, missing):
             self._said = policy.revision, missing
             self._start(asyncio.to_thread(_say, missing, catalogue))
+        self._start(asyncio.to_thread(_say_unjudgeable, policy, catalogue))
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -78,6 +94,12 @@ class Announced:
 
 def _say(missing: list[str], catalogue: Catalogue) -> None:
     _LOG.warning("%s", "; ".join(_words(missing, tuple(catalogue.definitions()))))
+
+
+def _say_unjudgeable(policy: Policy, catalogue: Catalogue) -> None:
+    """On a thread, because compiling schemas takes time; what is made here is kept for the calls."""
+    for name, cause in unjudgeable(policy, catalogue).items():
+        _LOG.warning("every call of %s is denied, because its input schema cannot be used: %s", quoted(name), cause)
 
 
 def _words(missing: list[str], names: Collection[str]) -> Iterator[str]:

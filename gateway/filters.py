@@ -1,5 +1,6 @@
 """What a client gets to see of the upstream's lists. Pure, but for what is said in the log.
 
+Resources and prompts are listed where they could be read; a template is, where an address that looks like it could be.
 A list is filtered on its way back, page by page; what stays is byte for byte what the upstream sent where nothing was
 removed, and equal in every value where something was. A list that was filtered for this client may not be cached for
 others: `cacheScope` becomes `private` (2026-07-28, Caching).
@@ -10,15 +11,19 @@ speaks HTTP to the server owes that to the client, who could not call it (2026-0
 
 import logging
 from collections.abc import Callable, Container, Iterable
+from typing import Final
 
 from gateway import policy as judge
 from gateway import replies
 from gateway.jsonrpc import Json, Message, serialise
 from gateway.policies import NoPolicy
 from gateway.policy import Policy
+from gateway.policy.sections import Section, SectionName
 from gateway.upstream.headers import is_modern, mark_fault
 
 _LOG = logging.getLogger(__name__)
+_SECTIONS: Final[tuple[SectionName, ...]] = ("resources", "prompts")
+_NOTHING: Final = "nothing is permitted"
 Keep = Callable[[Json], bool]
 
 
@@ -46,11 +51,11 @@ def _rule(request: Message, policy: Policy | NoPolicy, tasks: Container[str]) ->
         case "tools/list":
             return "tools", lambda item: visible(policy, _text(item, "name"))
         case "resources/list":
-            return "resources", lambda _: _permits(policy, "resources/read")
+            return "resources", lambda item: _permits(policy, "resources", _text(item, "uri"))
         case "resources/templates/list":
-            return "resourceTemplates", lambda _: _permits(policy, "resources/read")
+            return "resourceTemplates", lambda item: _permits(policy, "resources", _text(item, "uriTemplate"))
         case "prompts/list":
-            return "prompts", lambda _: _permits(policy, "prompts/get")
+            return "prompts", lambda item: _permits(policy, "prompts", _text(item, "name"))
         case _:
             return "tasks", lambda item: _text(item, "taskId") in tasks
 
@@ -76,23 +81,48 @@ def changed_lists(tools: Iterable[str], old: Policy | NoPolicy, new: Policy | No
     names = tuple(tools)
     moved = [visible(old, name) for name in names] != [visible(new, name) for name in names]
     changed = ["tools"] if moved or not names else []
-    for kind, method in (("resources", "resources/read"), ("prompts", "prompts/get")):
-        if _permits(old, method) != _permits(new, method):
-            changed.append(kind)
-    return tuple(changed)
+    return (*changed, *(section for section in _SECTIONS if _said(old, section) != _said(new, section)))
+
+
+def _said(policy: Policy | NoPolicy, section: SectionName) -> object:
+    """What a policy says of a section, so that two can be compared: nobody knows here what the upstream has."""
+    if isinstance(policy, NoPolicy):
+        return _NOTHING
+    texts = []
+    for layer in policy.layers:
+        found: Section | None = getattr(layer, section)
+        opens = layer.default_allows if found is None else found.default_allows or bool(found.allow)
+        if not opens and not layer.observed:
+            return _NOTHING
+        texts.append((b"" if found is None else found.text, layer.observed))
+    return texts
 
 
 def without_denied_subscriptions(request: Message, policy: Policy | NoPolicy) -> bytes:
     """`subscriptions/listen` (2026-07-28) without the resources that may not be read."""
     wanted = request.params.get("notifications")
-    if _permits(policy, "resources/read") or not isinstance(wanted, dict) or "resourceSubscriptions" not in wanted:
+    if not isinstance(wanted, dict) or "resourceSubscriptions" not in wanted:
         return request.raw
-    kept = {key: value for key, value in wanted.items() if key != "resourceSubscriptions"}
-    return serialise({**request.body, "params": {**request.params, "notifications": kept}})
+    asked = wanted["resourceSubscriptions"]
+    uris = asked if isinstance(asked, list) else []
+    kept = [uri for uri in uris if _permits(policy, "resources", uri)]
+    if isinstance(asked, list) and len(kept) == len(uris) and kept:
+        return request.raw
+    rest: dict[str, Json] = {key: value for key, value in wanted.items() if key != "resourceSubscriptions"}
+    if kept:
+        rest["resourceSubscriptions"] = kept
+    return serialise({**request.body, "params": {**request.params, "notifications": rest}})
 
 
-def _permits(policy: Policy | NoPolicy, method: str) -> bool:
-    return not isinstance(policy, NoPolicy) and judge.decide_method(policy, method).effect == "allow"
+def is_news(message: Message, policy: Policy | NoPolicy) -> bool:
+    """Whether the client may hear what the upstream says of its own accord: nothing of what it may not read."""
+    if message.method != "notifications/resources/updated":
+        return True
+    return _permits(policy, "resources", message.params.get("uri"))
+
+
+def _permits(policy: Policy | NoPolicy, section: SectionName, value: Json) -> bool:
+    return not isinstance(policy, NoPolicy) and judge.permits(policy, section, value)
 
 
 def _text(item: Json, key: str) -> str:

@@ -24,7 +24,7 @@ from gateway import replies
 from gateway.crowd import Crowd
 from gateway.dispatch import Dispatch
 from gateway.errors import GatewayError
-from gateway.filters import changed_lists
+from gateway.filters import changed_lists, is_news
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Id, Message, Refusal, parse
 from gateway.mirror import Mirror
@@ -63,6 +63,7 @@ class Relay:
         self._send = send
         self._upstream = upstream
         self._mirror = mirror
+        self._policies = policies
         self._max_depth = max_depth
         self._questions = questions
         self._dispatch = Dispatch(upstream, mirror, interceptor, policies, questions)
@@ -234,6 +235,9 @@ class Relay:
 
     async def deliver(self, message: Message) -> None:
         """Take what the upstream sent of its own accord."""
+        if not is_news(message, self._policies.in_force):
+            _LOG.info("news of a resource that may not be read were dropped")
+            return
         if message.method == "notifications/tools/list_changed":
             self._mirror.catalogue.changed()
         refusal = self._questions.answer(message) if message.kind == "request" else None
