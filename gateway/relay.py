@@ -33,7 +33,7 @@ from gateway.policies import NoPolicy, Policies
 from gateway.policy import Policy
 from gateway.questions import Questions
 from gateway.stdio import TOO_LONG
-from gateway.translation.bridge import Bridge
+from gateway.translation.bridge import Bridge, turned
 from gateway.upstream.headers import is_modern
 from gateway.upstream.session import Upstream
 
@@ -217,7 +217,10 @@ class Relay:
             return await self._open(message)
         if self._bridge.is_open and not is_modern(message):
             return await self._bridge.answer(message)
-        return await self._dispatch.line(message)
+        line = await self._dispatch.line(message)
+        if not is_modern(message) and await self._bridge.takes_over(line):
+            return turned(message)
+        return line
 
     async def _open(self, message: Message) -> bytes:
         """`initialize`: the answer of the upstream, or one made for it where it knows no handshake."""

@@ -10,7 +10,8 @@
 | `notifications/initialized` | begins the listening; other notifications have no counterpart and are dropped |
 
 Requests that are stateless already are not touched: the era is that of each request. A server that comes back speaking
-a handshake revision is found out by its refusals: then the session is opened with the client's own `initialize`.
+the other kind of revision is found out by its refusals. Then the session is opened with the client's own `initialize`,
+or translated from there on; what was refused is not sent again, because that is the client's to decide.
 """
 
 import logging
@@ -30,8 +31,15 @@ from gateway.upstream.session import Upstream
 _LOG = logging.getLogger(__name__)
 _REFUSALS: Final = frozenset({400, 404, 405, 406, 415, 422})
 """How a server that knows no handshake may refuse one, beside an error of its own."""
+_TURNED: Final = "the upstream speaks another revision now, and so does the gateway: ask again"
 _NO_TASKS: Final = "this server speaks 2026-07-28, which has no such tasks: call without `task`"
-_LEGACY_CODES: Final = frozenset({INVALID_REQUEST, METHOD_NOT_FOUND, -32000})
+_HANDSHAKE_CODES: Final = frozenset({INVALID_REQUEST, -32000})
+"""How servers that only shake hands refuse a request without a session (the SDKs' ways)."""
+_STATELESS_CODES: Final = frozenset({-32020, -32022})
+"""How a server of the stateless revision refuses a request that does not say what it is."""
+_MARK: Final = b"-3202"
+_SHORT: Final = 4096
+"""Bytes of an answer in which such a refusal is looked for: long ones are none."""
 
 Judge = Callable[[Message, Forward], Awaitable[bytes]]
 """Judges a request; what it forwards to is how it is done."""
@@ -63,6 +71,7 @@ class Bridge:
         self._rounds = Rounds(send, serve)
         self._listening = Listening(upstream, missed)
         self._client: _Client | None = None
+        self._initialize: Message | None = None
         self._level: str | None = None
 
     @property
@@ -73,6 +82,7 @@ class Bridge:
 
     async def open(self, initialize: Message, refused: Answer) -> Message | None:
         """The answer to an `initialize` that the server refused, if that server is one to translate for."""
+        self._initialize = initialize
         error = refused.response is not None and "error" in refused.response.body
         if refused.result is not None or not (error or refused.status in _REFUSALS):
             return None
@@ -80,12 +90,39 @@ class Bridge:
         discovered = await self._discover(initialize, opening)
         if discovered is None:
             return None
-        _LOG.info("the upstream knows no handshake: its revision is spoken for the client")
         await self._upstream.leave()
-        self._client = _Client(initialize, opening)
-        self._level = None
-        self._listening.prepare(opening.meta(None), discovered.get("capabilities"))
+        self._begin(_Client(initialize, opening), discovered)
         return parsed(replies.result(initialize.id, words.announced(opening, discovered)))
+
+    async def takes_over(self, line: bytes) -> bool:
+        """Whether an answer in an open session shows that the server knows none any more; then it is translated for."""
+        initialize = self._initialize
+        if initialize is None or not self._upstream.is_open or _MARK not in line[:_SHORT]:
+            return False
+        error = parsed(line).body.get("error")
+        if not isinstance(error, dict) or error.get("code") not in _STATELESS_CODES:
+            return False
+        opening = words.Opening.of(initialize)
+        discovered = await self._discover(initialize, opening)
+        if discovered is None or self._initialize is not initialize:
+            return False
+        if self._client is not None:  # another request has found it out meanwhile
+            return True
+        told = await self._upstream.leave()
+        self._begin(_Client(initialize, opening), discovered)
+        for message in told:
+            if message.method == "logging/setLevel":
+                self._set_level(message)
+            else:
+                self._listening.add(_uri(message))
+        self._listening.start()
+        return True
+
+    def _begin(self, client: _Client, discovered: Mapping[str, Json]) -> None:
+        _LOG.info("the upstream knows no handshake: its revision is spoken for the client")
+        self._client = client
+        self._level = None
+        self._listening.prepare(client.opening.meta(None), discovered.get("capabilities"))
 
     async def _discover(self, like: Message, opening: words.Opening) -> Mapping[str, Json] | None:
         """What the server says of itself in its own revision, or None if it does not speak ours."""
@@ -117,12 +154,13 @@ class Bridge:
                 return replies.result(message.id, {})
             case method if method.startswith("tasks/"):
                 return replies.error(message.id, METHOD_NOT_FOUND, _NO_TASKS)
+            case "subscriptions/listen":
+                return replies.error(message.id, METHOD_NOT_FOUND, "not in the revision of this session")
         if "task" in message.params:
             return replies.error(message.id, INVALID_PARAMS, _NO_TASKS)
         last = await self._rounds.finish(self._stateless(message, client), client.opening)
         if await self._has_turned(client, last):
-            text = "the upstream speaks another revision now; the session was opened anew: ask again"
-            return replies.unable(message, text)
+            return turned(message)
         return words.in_session(message, last)
 
     def takes(self, response: Message) -> bool:
@@ -164,7 +202,7 @@ class Bridge:
     async def _has_turned(self, client: _Client, answer: Message) -> bool:
         """Whether a refusal means that the server speaks a handshake revision now; then the session is open again."""
         error = answer.body.get("error")
-        if not isinstance(error, dict) or error.get("code") not in _LEGACY_CODES or self._client is not client:
+        if not isinstance(error, dict) or error.get("code") not in _HANDSHAKE_CODES or self._client is not client:
             return False
         if await self._discover(client.initialize, client.opening) is not None:
             return False
@@ -178,6 +216,11 @@ class Bridge:
         for uri in resources:
             await self._upstream.ask("resources/subscribe", {"uri": uri}, None)
         return True
+
+
+def turned(message: Message) -> bytes:
+    """The answer to a request by which it came out that the server speaks another kind of revision."""
+    return replies.unable(message, _TURNED)
 
 
 def _uri(message: Message) -> str:

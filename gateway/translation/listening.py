@@ -23,6 +23,7 @@ _ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 _RETRY_SECONDS: Final = (0.1, 30.0)
 _LIVED_SECONDS: Final = 5.0
 _MAX_RESOURCES: Final = 1000
+_ACKNOWLEDGED_SECONDS: Final = 30.0
 
 
 class Listening:
@@ -66,10 +67,18 @@ class Listening:
         if len(self._resources) >= _MAX_RESOURCES and uri not in self._resources:
             return False
         self._resources[uri] = None
-        honoured = uri in await asyncio.shield(self._replace())
+        try:
+            async with asyncio.timeout(_ACKNOWLEDGED_SECONDS):
+                honoured = uri in await asyncio.shield(self._replace())
+        except TimeoutError:
+            honoured = False
         if not honoured:
             self._resources.pop(uri, None)
         return honoured
+
+    def add(self, uri: str) -> None:
+        """Hear of changes of a resource from the next `start` on."""
+        self._resources[uri] = None
 
     def unsubscribe(self, uri: str) -> None:
         """Hear no more of it."""

@@ -151,13 +151,15 @@ class Upstream:
             self._renewed()
         return answer.result is not None
 
-    async def leave(self) -> None:
-        """End the session, if one is open: the client goes on without."""
+    async def leave(self) -> tuple[Message, ...]:
+        """End the session, if one is open: the client goes on without. What it would have had to be told again."""
         if self._listener is not None:
             self._listener.cancel()
         session, self._session = self._session, None
+        told = tuple(self._replays.values())
         self._replays.clear()
         await self._end(session)
+        return told
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 

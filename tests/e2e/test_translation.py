@@ -97,7 +97,7 @@ def answer(gateway: Gateway, question: Json, value: Json) -> None:
 
 
 def metas(upstream: Scripted, method: str) -> list[Json]:
-    return [asked.message["params"]["_meta"] for asked in upstream.asked(method)]
+    return [asked.message["params"].get("_meta", {}) for asked in upstream.asked(method)]
 
 
 # --- opening, requests ------------------------------------------------------------------------------------------------
@@ -454,7 +454,10 @@ def test_a_server_that_comes_back_with_another_revision_is_found_out_by_its_refu
         upstream.script("work", legacy)
         upstream.script("server/discover", unknown)
         upstream.script("initialize", upstream.opened())
-        assert "the session was opened anew: ask again" in gateway.call("work")["content"][0]["text"]
+        assert (
+            "the upstream speaks another revision now, and so does the gateway: ask again"
+            in gateway.call("work")["content"][0]["text"]
+        )
         gateway.hear("notifications/tools/list_changed")
         gateway.call("work")
     refused, accepted = upstream.calls("work")
@@ -464,6 +467,29 @@ def test_a_server_that_comes_back_with_another_revision_is_found_out_by_its_refu
     assert opening["params"]["capabilities"] == ABLE
     assert upstream.wait_for("logging/setLevel").message["params"] == {"level": "error"}
     assert upstream.wait_for("resources/subscribe").message["params"] == {"uri": "a:b"}
+
+
+@pytest.mark.parametrize("code", [-32020, -32022])
+def test_a_session_before_a_server_that_comes_back_without_is_translated_from_there_on(
+    home: Home, upstream: Modern, code: int
+) -> None:
+    upstream.script("initialize", upstream.opened())
+    modern = message({"error": {"code": code, "message": "which revision?"}}, 400)
+    with Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        gateway.initialize(ABLE)
+        gateway.request("logging/setLevel", {"level": "error"})
+        gateway.request("resources/subscribe", {"uri": "a:b"})
+        gateway.call("work")
+        upstream.script("work", modern, *([modern] if code == -32020 else []), required("s", k=ROOTS), DONE)
+        assert "another revision now" in gateway.call("work")["content"][0]["text"]
+        identifier = gateway.begin("tools/call", {"name": "work"})
+        answer(gateway, gateway.hear("roots/list"), {"roots": []})
+        assert gateway.answer(identifier)["result"] == said("done")
+        listened = upstream.wait_for("subscriptions/listen").message["params"]["notifications"]
+    assert listened == {"toolsListChanged": True, "resourceSubscriptions": ["a:b"]}
+    assert [asked.session for asked in upstream.calls("work")][-3:] == ["session-1", None, None]
+    assert upstream.wait_for("DELETE").session == "session-1"
+    assert metas(upstream, "tools/call")[-1][f"{MCP}logLevel"] == "error"
 
 
 def test_an_error_that_only_looks_like_another_revision_is_the_servers_own(home: Home, upstream: Modern) -> None:
