@@ -149,7 +149,7 @@ class Gateway:
         )
         self._around = _Surroundings(self._policies, mirror, self._state, settings.grant)
         identity = Identity(settings.grant, self._session, settings.server)
-        interceptor = Interceptor(identity, self._around, clock)
+        interceptor = Interceptor(identity, self._around, clock, settings.keeping)
         self._relay = Relay(
             stdio.send,
             self._upstream,

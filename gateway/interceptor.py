@@ -48,6 +48,7 @@ from gateway.policy import (
     refuse_state,
 )
 from gateway.state import Charging, Exhausted, Record, Reservation, SessionTally, State, Taken, Transaction, take
+from gateway.state.arguments import Keeping
 from gateway.upstream import Answer
 
 _LOG = logging.getLogger(__name__)
@@ -57,10 +58,13 @@ _NEVER: Mapping[str, Decimal] = {}
 class Interceptor:
     """Judges requests one by one; any number may be on their way at once."""
 
-    def __init__(self, identity: Identity, surroundings: Surroundings, clock: Clock) -> None:
+    def __init__(
+        self, identity: Identity, surroundings: Surroundings, clock: Clock, keeping: Keeping | None = None
+    ) -> None:
         self._identity = identity
         self._around = surroundings
         self._clock = clock
+        self._keeping = keeping or Keeping()
         self._exchanges = Exchanges()
         self._tally = SessionTally()
         self._charging = Charging(server=identity.server, grant=identity.grant, session=identity.session)
@@ -248,6 +252,7 @@ class Interceptor:
     def _record(self, state: State, case: Case, decision: Decision, revision: str, now: float) -> Record:
         call = case.call
         arguments: Mapping[str, Json] = call.arguments if call else {}
+        kept = self._keeping.of(call.tool if call else "", arguments, state.digest)
         return Record(
             kind="decided" if decision.effect in ("allow", "observe") else "refused",
             decision_id=case.id,
@@ -264,8 +269,9 @@ class Interceptor:
             rule=decision.rule,
             reason=decision.reason,
             message=decision.message,
-            argument_names=tuple(sorted(arguments)),
-            argument_digest=state.digest(serialise(arguments)),
+            argument_names=kept.names,
+            argument_digest=kept.digest,
+            values=kept.values,
         )
 
 

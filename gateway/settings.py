@@ -21,6 +21,7 @@ import platformdirs
 from gateway.credentials.client import Client, Flow
 from gateway.errors import ConfigError, UsageError
 from gateway.questions import KINDS
+from gateway.state.arguments import HOWS, Keep, Keeping, Redact, keep, redact
 
 APP: Final = "keyid-gateway"
 PREFIX: Final = "KEYID_GATEWAY_"
@@ -55,6 +56,8 @@ class Settings:
     idle_timeout: float
     max_message_bytes: int
     max_depth: int
+    audit_arguments: tuple[Keep, ...]
+    audit_redact: tuple[Redact, ...]
     sign_in: bool
     oauth_client_id: str | None
     oauth_client_secret: str | None = field(repr=False)
@@ -86,6 +89,11 @@ class Settings:
     def server(self) -> str:
         """The upstream's address without its query: what counters and records name it by."""
         return urlsplit(self.upstream)._replace(query="", fragment="").geturl()
+
+    @property
+    def keeping(self) -> Keeping:
+        """What the audit log keeps of arguments."""
+        return Keeping(self.audit_arguments, self.audit_redact)
 
     @property
     def user_policy(self) -> Path:
@@ -293,6 +301,10 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("max_message_bytes", "BYTES", "the largest message, in both directions", _count(1024, 2**30),
            lambda _: 16 * 2**20, shown_default="16777216"),
     Option("max_depth", "LEVELS", "how deep a message may nest", _count(8, 500), lambda _: 128, shown_default="128"),
+    Option("audit_arguments", "[TOOL=]HOW", "what the audit log keeps of arguments: " + ", ".join(HOWS), keep,
+           lambda _: (), repeatable=True, shown_default="digest"),
+    Option("audit_redact", "[TOOL=]PATH", "what it never keeps of them: a place like `args.to`", redact,
+           lambda _: (), repeatable=True, shown_default="none"),
     Option("sign_in", "", "open a browser where the upstream wants a sign-in (OAuth)", _switch, lambda _: False,
            switch=True, shown_default="off"),
     Option("oauth_client_id", "ID", "the client that is registered at the authorization server", _optional,

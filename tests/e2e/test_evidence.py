@@ -1,0 +1,37 @@
+"""What a gateway writes down of the calls it judged, and what never."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.process import ALLOW_ALL, Gateway, Home
+from tests.e2e.scripted import Scripted
+
+SECRET = "sesame-1234"
+ARGUMENTS = {"to": "kim@example.com", "password": SECRET, "note": f"Bearer {SECRET}", "body": f"It is {SECRET}."}
+
+
+@pytest.fixture
+def upstream() -> Iterator[Scripted]:
+    with Scripted() as running:
+        yield running
+
+
+def test_values_are_kept_where_the_owner_asked_for_them_and_secrets_never(home: Home, upstream: Scripted) -> None:
+    settings = ("--audit-arguments", "values", "--audit-arguments", "two=none", "--audit-redact", "o*=args.to")
+    with Gateway(home, upstream.url, *settings, policy=ALLOW_ALL) as gateway:
+        gateway.initialize()
+        for tool in ("one", "two"):
+            gateway.call(tool, ARGUMENTS)
+    one, _, two = home.records()
+    assert one.argument_names == ("body", "note", "password", "to")
+    assert json.loads(one.values or "") == {
+        "to": {"$redacted": "by setting"},
+        "password": {"$redacted": "secret name"},
+        "note": {"$redacted": "looks like a secret"},
+        "body": {"$redacted": "content"},
+    }
+    assert two.reason == "unknown tool"
+    assert (two.argument_names, two.argument_digest, two.values) == (("… (+4 names)",), "", None)
+    assert not [file for file in home.path.glob("state.db*") if SECRET.encode() in file.read_bytes()]
