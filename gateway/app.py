@@ -21,6 +21,7 @@ from gateway.announced import Announced
 from gateway.case import Identity
 from gateway.catalogue import Catalogue
 from gateway.clock import Clock
+from gateway.credentials import is_credential
 from gateway.credentials.oauth import OAuth
 from gateway.errors import StateError
 from gateway.interceptor import Interceptor
@@ -257,7 +258,10 @@ class Gateway:
 def _admitted(http: HttpClient, settings: Settings, clock: Clock) -> HttpClient | Admission:
     """The client as it is where a header of the settings says who we are, else with what a sign-in gives."""
     client = settings.oauth
-    return http if client is None else Admission(http, OAuth(client, clock, sign_in=settings.sign_in))
+    if client is None:
+        return http
+    others = any(is_credential(header.name) for header in settings.header)
+    return Admission(http, OAuth(client, clock, sign_in=settings.sign_in, others=others))
 
 
 def _say_why(task: asyncio.Task[None]) -> None:

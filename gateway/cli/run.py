@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from gateway.credentials import is_credential
 from gateway.errors import GatewayError
 from gateway.settings import Settings, load
 
@@ -73,13 +74,9 @@ def _allow_descriptors() -> None:
 
 def _warn_of_literals(settings: Settings) -> None:
     for header in settings.header:
-        if header.literal and _is_credential(header.name):
+        if header.literal and is_credential(header.name):
             logging.getLogger(__name__).warning(
                 "the value of header `%s` stands in the settings themselves; "
                 "`%s: env:NAME` or `%s: file:PATH` keeps it out of them",
                 *(3 * (header.name,)),
             )
-
-
-def _is_credential(name: str) -> bool:
-    return any(word in name.lower() for word in ("auth", "token", "key", "cookie", "secret"))

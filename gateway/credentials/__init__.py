@@ -18,12 +18,14 @@ Rules:
   more after what it lacked was obtained (MCP 2025-11-25, Authorization: Scope Challenge Handling).
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-__all__ = ["Challenge", "Credentials"]
+__all__ = ["Challenge", "Credentials", "is_credential"]
 
 _LONGEST: Final = 4096
+_CREDENTIALS: Final = re.compile("auth|token|key|cookie|secret", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,8 @@ class Credentials(Protocol):
         """The value of `Authorization` for the upstream, None for no such header. Waits only where no valid one is."""
         ...
 
-    async def refused(self, challenge: Challenge, used: str | None, *, may_ask: bool) -> str | None:
-        """Do what a challenge asks for. None: try once more. A text: why that is no use, and the cure.
+    async def refused(self, challenge: Challenge, used: str | None, *, may_ask: bool) -> bool | str:
+        """Do what a challenge asks for. True: try once more. A text: why that is no use, and the cure. False: no idea.
 
         `used` is what the refused request carried; `may_ask` says whether a person may be asked for it.
         """
@@ -58,3 +60,8 @@ class Credentials(Protocol):
     def close(self) -> None:
         """Nothing is asked any more."""
         ...
+
+
+def is_credential(header: str) -> bool:
+    """Whether a header of this name says who somebody is, so that its value is nobody else's business."""
+    return _CREDENTIALS.search(header) is not None

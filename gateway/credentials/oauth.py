@@ -13,7 +13,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from gateway.clock import Clock
 from gateway.credentials import Challenge
@@ -45,13 +45,20 @@ class _Held:
 
 
 class OAuth:
-    """The credentials for one upstream. Made anywhere, used inside the running loop."""
+    """The credentials for one upstream. Made anywhere, used inside the running loop.
 
-    def __init__(self, client: Client, clock: Clock, *, sign_in: bool, wait: float = _WAIT_SECONDS) -> None:
+    `sign_in`: whether a browser may be opened. `others`: whether the settings have credentials in other headers, which
+    may be what is meant where nobody has ever signed in. `wait`: how long a request waits for a renewal, in seconds.
+    """
+
+    def __init__(
+        self, client: Client, clock: Clock, *, sign_in: bool, others: bool = False, wait: float = _WAIT_SECONDS
+    ) -> None:
         self._client = client
         self._clock = clock
         self._records = Records(client.folder)
         self._ask: Ask = "browser" if sign_in else "no"
+        self._others = others
         self._wait = wait
         self._stamp: Stamp | None = None
         self._held: _Held | None = None
@@ -79,12 +86,12 @@ class OAuth:
                 self._start(request)
         return None if self._held is None else self._held.authorization
 
-    async def refused(self, challenge: Challenge, used: str | None, *, may_ask: bool) -> str | None:
+    async def refused(self, challenge: Challenge, used: str | None, *, may_ask: bool) -> bool | str:
         """See `Credentials`."""
         self._look()
         held = self._held
         if held is not None and held.authorization != used:
-            return None  # somebody else has renewed it meanwhile
+            return True  # somebody else has renewed it meanwhile
         asking: Ask = self._ask if may_ask else "no"
         if challenge.text in self._granted_for and challenge.status == 403:
             return "the upstream still forbids this (HTTP 403) with the scopes that were granted for it"
@@ -97,7 +104,7 @@ class OAuth:
         if self._held is not None and self._held.authorization != used:
             if challenge.status == 403:
                 self._granted_for.add(challenge.text)
-            return None
+            return True
         if self._task is not None and not self._task.done():
             return f"the sign-in to `{self._client.server}` is not finished: finish it in the browser, then try again"
         return self._sentence(challenge)
@@ -187,10 +194,12 @@ class OAuth:
             return self._failed is None or self._clock.monotonic() - self._failed_at >= rest
         return challenge.status == 401 and self._stamp is not None and not self._resting()
 
-    def _sentence(self, challenge: Challenge) -> str:
+    def _sentence(self, challenge: Challenge) -> str | Literal[False]:
         failed = self._failed
         if failed is not None:
             return f"{failed.message}: {failed.hint}" if failed.hint else failed.message
+        if self._others and self._stamp is None:
+            return False
         if challenge.status == 403:
             return (
                 "the upstream wants a scope that the sign-in does not have (HTTP 403): "

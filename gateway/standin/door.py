@@ -13,10 +13,13 @@ from mcp_types import INVALID_REQUEST, METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VE
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.standin.authority import Authority
 from gateway.standin.journal import Journal
 from gateway.standin.options import StandinOptions
 
 _DISCOVER = "server/discover"
+PATH = "/mcp"
+"""Where the MCP server is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,19 @@ def _envelope(body: bytes) -> tuple[object, object, str]:
     return message.get("id"), message.get("method"), str(version or "")
 
 
+def _tool(body: bytes) -> str | None:
+    """The tool that a message calls, if it is such a message."""
+    try:
+        message = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(message, dict) or message.get("method") != "tools/call":
+        return None
+    params = message.get("params")
+    name = params.get("name") if isinstance(params, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def _error(request_id: object, code: int, message: str, data: object) -> Mapping[str, object]:
     error = {"code": code, "message": message} | ({} if data is None else {"data": data})
     return {"jsonrpc": "2.0", "id": request_id, "error": error}
@@ -109,8 +125,17 @@ _CLOSED = Refusal(503, {"error": "shutting down"})
 class FrontDoor:
     """The ASGI application that stands in front of the SDK's."""
 
-    def __init__(self, app: ASGIApp, options: StandinOptions, journal: Journal, ended: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        options: StandinOptions,
+        journal: Journal,
+        ended: Callable[[str], None],
+        authority: Authority | None = None,
+    ) -> None:
         self._app = app
+        self._authority = authority
+        self._oauth: ASGIApp | None = None
         self._options = options
         self._journal = journal
         self._ended = ended
@@ -125,18 +150,37 @@ class FrontDoor:
         body = await _body(receive)
         if body is None:
             return
+        if self._oauth is not None and scope["path"] != PATH:
+            self._journal.http(scope["method"], scope["path"], scope["headers"], b"")  # codes and tokens do not enter
+            await self._oauth(scope, _replay(body, receive), send)
+            return
         query = scope["query_string"].decode("latin-1")
         path = f"{scope['path']}?{query}" if query else scope["path"]
         self._journal.http(scope["method"], path, scope["headers"], body)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         arrival = Arrival(scope["method"], headers, body)
-        refusal = _CLOSED if self._shut else refusal_of(self._options, arrival)
+        refusal = _CLOSED if self._shut else self._unknown(arrival) or refusal_of(self._options, arrival)
         if refusal is not None:
             await refusal.send(send)
             return
         await self._serve(arrival, scope, receive, send)
         if arrival.method == "DELETE":
             self._ended(headers.get("mcp-session-id", ""))
+
+    def listens(self, url: str) -> None:
+        """Where it can be reached: the authorization server has to name itself."""
+        if self._authority is not None:
+            self._oauth = self._authority.app(url)
+
+    def _unknown(self, arrival: Arrival) -> Refusal | None:
+        """Why a request is not let in by OAuth, or None."""
+        if self._authority is None:
+            return None
+        challenge = self._authority.challenge(arrival.headers.get("authorization", ""), _tool(arrival.body))
+        if challenge is None:
+            return None
+        status, text = challenge
+        return Refusal(status, {"error": "invalid_token" if status == 401 else "insufficient_scope"}, challenge=text)
 
     def shut(self) -> None:
         """Let nobody in any more."""

@@ -17,12 +17,13 @@ import uvicorn
 
 from gateway.clock import Clock
 from gateway.errors import UsageError
-from gateway.standin.door import FrontDoor
+from gateway.standin.authority import Authority
+from gateway.standin.door import PATH, FrontDoor
 from gateway.standin.identity import Identity, Post
 from gateway.standin.identity.mailbox import Message
 from gateway.standin.journal import Entry
 from gateway.standin.options import StandinOptions
-from gateway.standin.server import PATH, build_app
+from gateway.standin.server import build_app
 from gateway.standin.world import World, new_world
 
 Ready = Callable[[str], None]
@@ -81,6 +82,13 @@ class Standin:
         return self._world.journal.entries()
 
     @property
+    def authority(self) -> Authority:
+        """Its authorization server. Raises `UsageError` where it has none."""
+        if self._world.authority is None:
+            raise UsageError("this stand-in has no OAuth")
+        return self._world.authority
+
+    @property
     def identity(self) -> Identity:
         """The identity it plays; to be read, since only its own thread may change it."""
         return self._world.identity
@@ -115,7 +123,7 @@ class _Server(uvicorn.Server):
     """uvicorn that says where it listens, ends streams when it stops, and does not kill its process by a signal."""
 
     def __init__(self, world: World, ready: Ready) -> None:
-        self._door = FrontDoor(build_app(world), world.options, world.journal, world.hub.leave)
+        self._door = FrontDoor(build_app(world), world.options, world.journal, world.hub.leave, world.authority)
         self._options = world.options
         self._calls = world.calls
         self._ready = ready
@@ -134,6 +142,7 @@ class _Server(uvicorn.Server):
     def host(self) -> None:
         """Listen as the options say, until told to stop."""
         listening = _listen(self._options)
+        self._door.listens(_url(listening))
         try:
             self.run(sockets=[listening])
         finally:

@@ -17,7 +17,8 @@ class StandinOptions:
 
     `port` 0 takes any free one. `page_size` is tools per page of `tools/list`, None for a single page. `journal`
     is a JSON Lines file that is appended to (mode 0600). With `token`, every request must carry it as a bearer
-    token. Raises `UsageError` for a host that is not this machine's loopback, or a page size below one.
+    token; with `oauth`, one that the stand-in's own authorization server issued. Raises `UsageError` for a host that
+    is not this machine's loopback, or a page size below one.
     """
 
     host: str = "127.0.0.1"
@@ -27,6 +28,7 @@ class StandinOptions:
     journal: Path | None = None
     token: str | None = None
     protocol: Protocol = "both"
+    oauth: bool = False
 
     def __post_init__(self) -> None:
         if not _is_loopback(self.host):

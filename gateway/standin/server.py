@@ -10,10 +10,10 @@ from mcp_types import EmptyResult, NotificationParams, SetLevelRequestParams
 from starlette.applications import Starlette
 
 from gateway.standin.calls import ToolSide
+from gateway.standin.door import PATH
 from gateway.standin.offers import PromptSide, ResourceSide
 from gateway.standin.world import Context, World, session_id
 
-PATH = "/mcp"
 BODY_LIMIT = 64 * 1024 * 1024
 """Largest request body in bytes; tests of a relay send bodies of several MiB."""
 INSTRUCTIONS = "A stand-in for KeyID on this machine. Everything in it is invented; nothing leaves it."

@@ -9,6 +9,7 @@ from mcp.server import ServerRequestContext
 from starlette.requests import Request
 
 from gateway.clock import Clock
+from gateway.standin.authority import Authority
 from gateway.standin.catalogue import Catalogue
 from gateway.standin.hub import Hub
 from gateway.standin.identity import Identity
@@ -53,6 +54,7 @@ class World:
     options: StandinOptions
     identity: Identity
     journal: Journal
+    authority: Authority | None = None
     catalogue: Catalogue = field(default_factory=Catalogue)
     hub: Hub = field(default_factory=Hub)
     calls: RunningCalls = field(default_factory=RunningCalls)
@@ -67,7 +69,10 @@ class World:
 
 def new_world(options: StandinOptions, clock: Clock) -> World:
     """A fresh stand-in; the journal's file is opened."""
-    return World(options=options, identity=Identity(clock), journal=Journal(clock, options.journal))
+    authority = Authority(clock) if options.oauth else None
+    return World(
+        options=options, identity=Identity(clock), journal=Journal(clock, options.journal), authority=authority
+    )
 
 
 def session_id(context: Context) -> str | None:

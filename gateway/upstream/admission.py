@@ -41,8 +41,10 @@ class Admission:
             if answer.challenge is None or attempt == _TRIES:
                 return answer
             why = await self._credentials.refused(answer.challenge, shown, may_ask=True)
-            if why is not None:
+            if isinstance(why, str):
                 return replace(answer, response=None, failure=why)
+            if not why:
+                return answer
         return answer
 
     @asynccontextmanager

@@ -10,13 +10,13 @@ import ssl
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.credentials import is_credential
 from gateway.upstream.origin import FOLLOWED, MOST_REDIRECTS, shown
 
 _LONGEST_WAIT: Final = 86_400
 """Seconds that a server may ask for in earnest."""
 _DIGITS: Final = re.compile("[0-9]+")
 _NUMBER: Final = re.compile(r"\[Errno (\d+)\]")
-_CREDENTIALS: Final = re.compile("auth|token|key|cookie|secret", re.IGNORECASE)
 
 
 def reason(error: OSError) -> str:
@@ -106,7 +106,7 @@ def _when(wait: int | None, otherwise: str) -> str:
 
 def _not_let_in(status: int, given: Mapping[str, str]) -> str:
     """401 and 403: what they mean depends on whether credentials were given."""
-    names = [name for name in given if _CREDENTIALS.search(name)]
+    names = [name for name in given if is_credential(name)]
     shown_names = " and ".join(f"`{name}`" for name in names)
     if status == 403:
         if not names:

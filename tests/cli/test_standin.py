@@ -54,6 +54,17 @@ def test_json_and_a_journal(home: Home, run: Run) -> None:
     assert '"path":"/mcp"' in journal.read_text(encoding="utf-8")
 
 
+def test_with_oauth_it_says_how_to_sign_in(home: Home) -> None:
+    process = _start(home, "--oauth")
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(5)]
+    url = lines[0].split()[5]
+    assert lines[1:3] == ["sign in first:\n", f"  keyid-gateway login --upstream {url}\n"]
+    assert lines[4] == f"  keyid-gateway run --upstream {url}\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=PATIENCE)[1] == ""
+
+
 def test_a_port_that_is_taken(run: Run, standin: Standin) -> None:
     port = standin.url.split(":")[2].split("/")[0]
     ran = run("standin", "--port", port)

@@ -32,8 +32,9 @@ class Asked:
 
     @cached_property
     def message(self) -> Json:
-        """The JSON-RPC message, `{}` for a request without a body."""
-        return json.loads(self.body) if self.body else {}
+        """The JSON-RPC message, `{}` for a request without a body, or with a form."""
+        is_form = self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        return json.loads(self.body) if self.body and not is_form else {}
 
     @property
     def method(self) -> str:
@@ -236,6 +237,11 @@ class Scripted:
         with self._changed:
             self._asked.clear()
             self._scripts.clear()
+
+    def everything(self) -> list[Asked]:
+        """All requests so far."""
+        with self._changed:
+            return list(self._asked)
 
     def asked(self, method: str) -> list[Asked]:
         """The requests of this method (or verb) so far."""

@@ -31,6 +31,7 @@ secrets, sign-ups. Nothing leaves the machine, and nothing is kept but the journ
     help="write every request that arrives to this JSON Lines file",
 )
 @click.option("--token", metavar="TEXT", help="refuse requests without this bearer token")
+@click.option("--oauth", is_flag=True, help="want a sign-in (OAuth); it lets in whoever asks, without a page")
 @json_flag
 def command(
     *,
@@ -39,6 +40,7 @@ def command(
     page_size: int | None,
     journal: Path | None,
     token: str | None,
+    oauth: bool,
     as_json: bool,
 ) -> int:
     """The command; its help is `HELP`."""
@@ -49,12 +51,17 @@ def command(
             record({"url": url})
             return
         say(f"an invented KeyID listens at {url} (Ctrl-C stops it)")
+        if oauth:
+            say("sign in first:")
+            verbatim(f"  keyid-gateway login --upstream {shlex.quote(url)}")
         say("run the gateway against it, in another terminal or in a client's config:")
         verbatim(f"  keyid-gateway run --upstream {shlex.quote(url)}{_credentials(token)}")
         say("or look at it:")
         verbatim(f"  keyid-gateway tools --upstream {shlex.quote(url)}{_credentials(token)}")
 
-    options = StandinOptions(port=port, json_response=json_response, page_size=page_size, journal=journal, token=token)
+    options = StandinOptions(
+        port=port, json_response=json_response, page_size=page_size, journal=journal, token=token, oauth=oauth
+    )
     serve(options, clock=SystemClock(), ready=ready)
     if not as_json:
         say("stopped")

@@ -63,10 +63,15 @@ class Kept:
         assert record.secret is not None  # noqa: S101 - as above
         return Granted(record.secret.access_token, record.expires_at, record.scope, record.issuer, record.kept)
 
-    def way_back(self, port: int) -> None:
-        """Drop a registration that names another port for the way back: the server would refuse ours."""
+    def way_back(self, port: int, *, more_scopes: bool) -> None:
+        """Drop a registration of ours that the server would hold against us, so that another is made.
+
+        It names the port of the way back, and the scopes that were asked for at first; many servers grant no others.
+        """
         record = self.record
-        if record is not None and record.secret is not None and registered_port(record) not in (0, port):
+        if record is None or record.secret is None or record.secret.client is None:
+            return
+        if more_scopes or registered_port(record) != port:
             self.record = replace(record, secret=replace(record.secret, client=None))
 
     def forget(self) -> None:

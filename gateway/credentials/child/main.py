@@ -145,7 +145,7 @@ class _Attempt:
             callback = Callback(0)
             await callback.listen()
         with closing(callback):
-            kept.way_back(callback.port)
+            kept.way_back(callback.port, more_scopes=self._request.status == 403)
             status, challenge = self._request.status, self._request.challenge
             if self._request.operation == "sign in":
                 challenge = await self._knock()

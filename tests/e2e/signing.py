@@ -1,0 +1,97 @@
+"""A person who signs in: a home whose browser is the test's own, the commands, and what is kept afterwards."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.standin import Standin
+from tests.e2e.process import Home, Json
+
+ROOT = Path(__file__).parents[2]
+BROWSER = Path(__file__).with_name("browser.py")
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Person:
+    """Somebody at a terminal of this home."""
+
+    def __init__(self, home: Home, standin: Standin) -> None:
+        self.home = home
+        self.standin = standin
+        self._log = home.path / "browser.log"
+        home.environment |= {
+            "BROWSER": f"{sys.executable} {BROWSER} %s",
+            "TEST_BROWSER_LOG": str(self._log),
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+        }
+
+    def types(self, *words: str, told: str | None = None) -> Done:
+        """Run a command against the stand-in, `told` on its standard input."""
+        process = self.starts(*words)
+        try:
+            out, err = process.communicate(told, timeout=PATIENCE)
+        finally:
+            process.kill()
+            process.wait()
+        return Done(process.returncode, out, err)
+
+    def starts(self, *words: str) -> "subprocess.Popen[str]":
+        """A command that goes on."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "gateway", *words, "--upstream", self.standin.url],
+            env=self.home.variables(),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def signs_in(self, *flags: str) -> Done:
+        """`login`, which must succeed."""
+        done = self.types("login", *flags)
+        assert done.code == 0, done.err
+        return done
+
+    @property
+    def opened(self) -> list[str]:
+        """The addresses that a browser was sent to."""
+        return self._log.read_text(encoding="utf-8").splitlines() if self._log.exists() else []
+
+    @property
+    def file(self) -> Path:
+        """What is kept of the one sign-in there is."""
+        (file,) = (self.home.path / "credentials").glob("*.json")
+        return file
+
+    @property
+    def kept(self) -> Json:
+        return json.loads(self.file.read_text(encoding="utf-8"))
+
+    def rewrite(self, **changes: Json) -> None:
+        """Change what is kept, as time or another gateway would."""
+        fresh = self.file.with_suffix(".fresh")
+        fresh.write_text(json.dumps({**self.kept, **changes}), encoding="utf-8")
+        fresh.chmod(0o600)
+        fresh.replace(self.file)
+
+    def lets_it_expire(self) -> None:
+        """The access token has ended, here and at the server; the refresh token has not."""
+        self.standin.authority.end_access()
+        self.rewrite(expires_at=1.0)
+
+    def said_anywhere(self, *secrets: str) -> list[str]:
+        """Which of these stand in a log or in the state file (but not in what is kept of the sign-in)."""
+        texts = [file.read_bytes() for file in self.home.path.iterdir() if file.is_file() and file != self._log]
+        return [secret for secret in secrets if any(secret.encode() in text for text in texts)]
