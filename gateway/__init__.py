@@ -16,6 +16,7 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     announced    what follows from a list of tools: it is kept, misspelt names are said
     mirror       keeps the catalogue true                            | notices  what the gateway says of its own accord
     questions    what the upstream may ask of the client             | tasks    those that judged calls began
+    layered      the policies of site, user and project, as one
     policies     which policy is in force, and its replacement       | replies  what the agent receives
     stdio        the client's side  | upstream  the server's side    | state    counters, audit log
     catalogue    what the upstream announced                         | credentials  what it is shown: tokens, sign-ins

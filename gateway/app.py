@@ -15,6 +15,7 @@ import logging
 import secrets
 import signal
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from gateway.announced import Announced
@@ -27,9 +28,10 @@ from gateway.errors import StateError
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import Message
 from gateway.keyid.recommended import policy as recommended_policy
+from gateway.layered import Layered, overlay
 from gateway.mirror import Mirror
 from gateway.policies import NoPolicy, Policies, Source, choose, exists
-from gateway.policy import Facts, Policy
+from gateway.policy import Facts, Layer, Policy
 from gateway.questions import Questions
 from gateway.relay import Relay
 from gateway.settings import Settings
@@ -86,7 +88,7 @@ class _OpenState:
 class _Surroundings:
     """What the interceptor asks of the other rooms."""
 
-    def __init__(self, policies: Policies, mirror: Mirror, state: _OpenState, grant: str) -> None:
+    def __init__(self, policies: Layered, mirror: Mirror, state: _OpenState, grant: str) -> None:
         self._policies = policies
         self._mirror = mirror
         self._state = state
@@ -145,9 +147,7 @@ class Gateway:
         self._announced = Announced(settings.state, settings.server, self._state.get)
         self._upstream = Upstream(_admitted(http, settings, clock), self._deliver, self._renewed, mirrored.changed)
         mirror = Mirror(mirrored, self._upstream, clock)
-        self._policies = Policies(
-            self._choose_source, recommended_policy, changed=self._changed, rejected=self._rejected
-        )
+        self._policies = self._layered()
         self._around = _Surroundings(self._policies, mirror, self._state, settings.grant)
         identity = Identity(settings.grant, self._session, settings.server)
         interceptor = Interceptor(identity, self._around, clock, settings.keeping)
@@ -246,6 +246,17 @@ class Gateway:
 
     def _rejected(self, report: str) -> None:
         self._relay.policy_rejected(report)
+
+    def _layered(self) -> Layered:
+        files: list[tuple[Path, Layer]] = [(file, "site") for file in self._settings.site_policies]
+        if self._settings.project_policy is not None:
+            files.append((self._settings.project_policy, "project"))
+        overlays = [overlay(file, layer, changed=self._replaced, rejected=self._rejected) for file, layer in files]
+        user = Policies(self._choose_source, recommended_policy, changed=self._replaced, rejected=self._rejected)
+        return Layered(user, overlays, changed=self._changed)
+
+    def _replaced(self, _old: Policy | NoPolicy, _new: Policy | NoPolicy) -> None:
+        self._policies.replaced()
 
     async def _choose_source(self) -> Source:
         settings = self._settings

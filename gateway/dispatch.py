@@ -18,7 +18,7 @@ from gateway.filters import filtered, without_denied_subscriptions
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, Json, Message, fold
 from gateway.mirror import Mirror
-from gateway.policies import Policies
+from gateway.policies import InForce
 from gateway.policy import HOUSEKEEPING, LISTS
 from gateway.questions import Questions
 from gateway.tasks import Tasks
@@ -34,7 +34,7 @@ class Dispatch:
     """Sends requests on their way."""
 
     def __init__(
-        self, upstream: Upstream, mirror: Mirror, interceptor: Interceptor, policies: Policies, questions: Questions
+        self, upstream: Upstream, mirror: Mirror, interceptor: Interceptor, policies: InForce, questions: Questions
     ) -> None:
         self._upstream = upstream
         self._mirror = mirror

@@ -11,17 +11,19 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.errors import ConfigError, StateError
-from gateway.policy import Policy, load
+from gateway.policy import Layer, Policy, load
+from gateway.policy.problem import quoted
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 0.1
 _RETRY_SECONDS: Final = 1.0
+_SAID: Final = 5
 MAX_POLICY_BYTES: Final = 8 * 2**20
 BUILT_IN: Final = "builtin:recommended"
 
@@ -105,15 +107,27 @@ def read(file: Path) -> bytes:
     return data
 
 
-def load_source(source: Source, builtin: Callable[[], Policy]) -> Policy:
+def load_source(source: Source, builtin: Callable[[], Policy], layer: Layer = "user") -> Policy:
     """Read and compile. Raises `ConfigError`."""
     if source.blocked is not None:
         raise ConfigError(source.blocked)
-    return builtin() if source.file is None else load(read(source.file), name=str(source.file))
+    return builtin() if source.file is None else load(read(source.file), name=str(source.file), layer=layer)
+
+
+class InForce(Protocol):
+    """The policy in force: at this moment, or as soon as there is one."""
+
+    @property
+    def in_force(self) -> Policy | NoPolicy: ...
+
+    async def current(self) -> Policy | NoPolicy: ...
 
 
 class Policies:
-    """The policy in force. `changed(old, new)` hears of a replacement, `rejected(report)` of an edit not taken."""
+    """The policy in force. `changed(old, new)` hears of a replacement, `rejected(report)` of an edit not taken.
+
+    A layer that is `strict` has none while its file is broken, even where there was a good one before.
+    """
 
     def __init__(
         self,
@@ -122,11 +136,15 @@ class Policies:
         *,
         changed: Callable[[Policy | NoPolicy, Policy | NoPolicy], None],
         rejected: Callable[[str], None],
+        layer: Layer = "user",
+        strict: bool = False,
     ) -> None:
         self._choose = choose_source
         self._builtin = builtin
         self._changed = changed
         self._rejected = rejected
+        self._layer = layer
+        self._strict = strict
         self._source = Source(None)
         self._current: Policy | NoPolicy | None = None
         self._stamp: _Stamp | None = None
@@ -172,10 +190,10 @@ class Policies:
         self._source = await self._choose()
         self._stamp = _stamp(self._source.watched)
         try:
-            policy = await asyncio.to_thread(load_source, self._source, self._builtin)
+            policy = await asyncio.to_thread(load_source, self._source, self._builtin, self._layer)
         except ConfigError as error:
             _LOG.error("no policy is in force, every call is refused: %s", error)
-            self._current = NoPolicy(_one_line(error))
+            self._current = self._none(error)
             return self._current
         self._announce(policy)
         self._current = policy
@@ -184,12 +202,13 @@ class Policies:
     async def _again(self, file: Path) -> None:
         old = await self.current()
         try:
-            new = await asyncio.to_thread(load_source, Source(file), self._builtin)
+            new = await asyncio.to_thread(load_source, Source(file), self._builtin, self._layer)
         except ConfigError as error:
-            if isinstance(old, NoPolicy):
-                self._current = NoPolicy(_one_line(error))
-            _LOG.error("the edited policy is not taken, %s: %s", _what_stays(old), error)
-            self._rejected(f"the edited policy is not taken, {_what_stays(old)}: {_one_line(error)}")
+            if isinstance(old, NoPolicy) or (self._strict and exists(file)):
+                self._current = self._none(error)
+            stays = _what_stays(self._current or old)
+            _LOG.error("the edited %s is not taken, %s: %s", self._name, stays, error)
+            self._rejected(f"the edited {self._name} is not taken, {stays}: {_one_line(error)}")
             return
         self._source = Source(file)
         self._current = new
@@ -197,10 +216,33 @@ class Policies:
             self._announce(new)
             self._changed(old, new)
 
+    @property
+    def _name(self) -> str:
+        return "policy" if self._layer == "user" else f"{self._layer} policy"
+
+    def _none(self, error: ConfigError) -> NoPolicy:
+        said = _one_line(error)
+        return NoPolicy(said if self._layer == "user" else f"the {self._name} cannot be taken: {said}")
+
     def _announce(self, policy: Policy) -> None:
-        _LOG.info("policy in force: %s (revision %s)", policy.name, policy.revision)
+        if not policy.text:
+            return
+        _LOG.info("%s in force: %s (revision %s)", self._name, policy.name, policy.revision)
+        for words in observed(policy):
+            _LOG.warning("%s: %s", policy.name, words)
         for warning in policy.warnings:
             _LOG.warning("%s", warning.report(policy.name))
+
+
+def observed(policy: Policy) -> Iterator[str]:
+    """What of a policy is only being tried out, and so refuses nothing."""
+    if policy.observed:
+        yield "`mode` is `observe`: what the policy would deny is relayed, and only recorded"
+    entries = (*policy.entries.values(), *(pattern.entry for pattern in policy.patterns), policy.all_tools)
+    tried = [entry.key for entry in entries if entry.observed]
+    if tried and not policy.observed:
+        more = f" and {len(tried) - _SAID} more" if len(tried) > _SAID else ""
+        yield f"`mode` is `observe` for {', '.join(map(quoted, tried[:_SAID]))}{more}: what would be denied is relayed"
 
 
 def _what_stays(policy: Policy | NoPolicy) -> str:

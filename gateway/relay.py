@@ -29,7 +29,7 @@ from gateway.interceptor import Interceptor
 from gateway.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Id, Message, Refusal, parse
 from gateway.mirror import Mirror
 from gateway.notices import Notices
-from gateway.policies import NoPolicy, Policies
+from gateway.policies import InForce, NoPolicy
 from gateway.policy import Policy
 from gateway.questions import Questions
 from gateway.stdio import TOO_LONG
@@ -54,7 +54,7 @@ class Relay:
         upstream: Upstream,
         mirror: Mirror,
         interceptor: Interceptor,
-        policies: Policies,
+        policies: InForce,
         *,
         max_depth: int,
         questions: Questions,

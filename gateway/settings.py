@@ -10,6 +10,7 @@ Header values may be secrets. They are read here, from where the settings say, a
 
 import getpass
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,7 @@ class Settings:
 
     upstream: str
     policy: str | None
+    project_policy: Path | None
     grant: str
     state: Path
     header: tuple[Header, ...]
@@ -94,6 +96,17 @@ class Settings:
     def keeping(self) -> Keeping:
         """What the audit log keeps of arguments."""
         return Keeping(self.audit_arguments, self.audit_redact)
+
+    @property
+    def site_policies(self) -> tuple[Path, ...]:
+        """Where an administrator may keep a policy that every call needs.
+
+        A variable of the environment can move the folder on some platforms; the one that it cannot move counts as well.
+        """
+        folders = [Path(platformdirs.site_config_dir(APP))]
+        if sys.platform not in ("win32", "darwin"):
+            folders.append(Path("/etc/xdg") / APP)
+        return tuple(folder / f"policy.{ending}" for folder in dict.fromkeys(folders) for ending in ("json", "yaml"))
 
     @property
     def user_policy(self) -> Path:
@@ -275,6 +288,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            shown_default="https://keyid.ai/mcp"),
     Option("policy", "FILE", "the policy document; `builtin:recommended` names the built-in pack", _policy,
            lambda _: None, shown_default="policy.json in the config folder, else the built-in pack"),
+    Option("project_policy", "FILE", "a policy of the folder the agent works in, which can only restrict further; "
+           "`.keyid-gateway/policy.json` names the usual place", _path, lambda _: None, shown_default="none"),
     Option("grant", "NAME", "the identity whose limits are counted and whose calls are recorded", _grant,
            lambda _: _user(), shown_default="the user of this operating system"),
     Option("state", "FILE", "the state file: counters and audit log, shared by all gateways of a user", _path,

@@ -9,8 +9,9 @@ from typing import Final
 from gateway.cli.screen import note
 from gateway.errors import StateError
 from gateway.keyid import recommended
-from gateway.policies import Source, choose, load_source
-from gateway.policy import Policy
+from gateway.policies import Source, choose, exists, load_source, read
+from gateway.policy import Layer, Policy, compose, load
+from gateway.policy.compiled import Entry
 from gateway.policy.decision import Limit
 from gateway.settings import Settings
 from gateway.state import Transaction, reading
@@ -52,7 +53,16 @@ def policy_in_force(settings: Settings) -> InForce:
             "`run` refuses every call unless a policy is given"
         )
         source = Source(Path(used))
-    return InForce(load_source(source, recommended.policy), source.file)
+    user = load_source(source, recommended.policy)
+    return InForce(compose(user, _overlays(settings)), source.file)
+
+
+def _overlays(settings: Settings) -> list[Policy]:
+    """The documents of the other layers, where they are. Raises `ConfigError`: with a broken one, no call passes."""
+    files: list[tuple[Path, Layer]] = [(file, "site") for file in settings.site_policies]
+    if settings.project_policy is not None:
+        files.append((settings.project_policy, "project"))
+    return [load(read(file), name=str(file), layer=layer) for file, layer in files if exists(file)]
 
 
 @contextmanager
@@ -73,6 +83,9 @@ def state(path: Path) -> Iterator[Transaction | None]:
 
 
 def limits_of(policy: Policy) -> tuple[Limit, ...]:
-    """Every limit of a policy: those of the tools in the order of the document, then those of all tools."""
-    entries = (*policy.entries.values(), *(pattern.entry for pattern in policy.patterns), policy.all_tools)
-    return tuple(limit for entry in entries for limit in entry.limits)
+    """Every limit of each layer: those of the tools in the order of the document, then those of all tools."""
+    return tuple(limit for layer in policy.layers for entry in _entries(layer) for limit in entry.limits)
+
+
+def _entries(policy: Policy) -> tuple[Entry, ...]:
+    return (*policy.entries.values(), *(pattern.entry for pattern in policy.patterns), policy.all_tools)

@@ -22,7 +22,7 @@ from gateway.policy.checks import (
 )
 from gateway.policy.compiled import Policy
 from gateway.policy.decision import Decision, Facts, ToolCall
-from gateway.policy.judge import decide
+from gateway.policy.judge import decide, decide_layer
 from gateway.policy.positions import Places
 from gateway.policy.source import places as places_of
 from gateway.policy.values import ABSENT, Truth
@@ -153,7 +153,8 @@ def _change(policy: Policy, decision: Decision, call: ToolCall, facts: Facts) ->
     if decision.reason == "unknown tool":
         return "the upstream would have to announce a tool of exactly this name"
     prefix, rule = _split(decision.rule)
-    layer = next(layer for layer in policy.layers if layer.layer == prefix)
+    layers = [layer for layer in policy.layers if layer.layer == prefix]
+    layer = next((layer for layer in layers if decide_layer(layer, call, facts).rule == rule), layers[0])
     places = places_of(layer.text, layer.name)
     of_layer = "" if prefix == "user" else f" of the {prefix} policy"
     match decision.reason:

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.policy.compiled import Policy
+from gateway.policy.compiled import Entry, Policy
 from gateway.policy.decision import Decision, Layer
 
 
@@ -23,6 +23,23 @@ def compose(user: Policy, others: Sequence[Policy]) -> Policy:
         revision=hashlib.sha256(said.encode()).hexdigest()[:16],
         warnings=tuple(warning for policy in (user, *others) for warning in policy.warnings),
         asks_since=frozenset[str]().union(*(policy.asks_since for policy in (user, *others))),
+    )
+
+
+def unrestricted(layer: Layer) -> Policy:
+    """A layer that says nothing, because it has no document: its text is empty."""
+    return Policy(
+        name=f"no {layer} policy",
+        revision="",
+        default_allows=True,
+        text="",
+        warnings=(),
+        hide={},
+        hide_all=None,
+        entries={},
+        patterns=(),
+        all_tools=Entry("all_tools", "/all_tools"),
+        layer=layer,
     )
 
 
