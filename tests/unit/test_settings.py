@@ -48,6 +48,13 @@ def test_with_nothing_said_the_defaults_hold(place: Place) -> None:
     assert settings.user_policy == place.folder / "policy.json"
 
 
+def test_what_the_log_keeps_of_arguments(place: Place) -> None:
+    place.write("audit_arguments = ['values', 'put_secret=none']\naudit_redact = 'send_email=args.to'\n")
+    keeping = place.load().keeping
+    assert [(rule.tools, rule.how) for rule in keeping.keep] == [("*", "values"), ("put_secret", "none")]
+    assert [(rule.tools, rule.path.text) for rule in keeping.redact] == [("send_email", "args.to")]
+
+
 def test_a_flag_goes_before_a_variable_before_the_file(place: Place) -> None:
     place.write("grant = 'file'\nmax_depth = 50\nlog_level = 'debug'\n")
     settings = place.load({"grant": ["flag"]}, grant="variable", max_depth="60")
@@ -69,6 +76,8 @@ def test_every_option_can_be_given_in_all_three_ways(place: Place, name: str) ->
         "switch_off": "sampling",
         "log_level": "error",
         "max_message_bytes": "2048",
+        "audit_arguments": "keys",
+        "audit_redact": "args.to",
         "sign_in": "true",
         "oauth_client_secret": f"file:{secret}",
         "oauth_client_metadata_url": "https://a.example/client.json",
@@ -190,7 +199,7 @@ def test_a_variable_that_nobody_knows_is_refused_with_the_nearest_name(place: Pl
         "unknown setting `KEYID_GATEWAY_UPSTRAEM` in the environment\nhint: did you mean `KEYID_GATEWAY_UPSTREAM`?"
     )
     place.write("zzzzzz = 1")
-    with pytest.raises(ConfigError, match="known are `call_ceiling`, `call_timeout`, `connect_timeout`"):
+    with pytest.raises(ConfigError, match="known are `audit_arguments`, `audit_redact`, `call_ceiling`"):
         place.load()
 
 
