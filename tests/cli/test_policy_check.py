@@ -1,7 +1,10 @@
 import json
 import re
 
-from tests.cli.conftest import Home, Run
+import pytest
+
+from gateway.standin import Standin
+from tests.cli.conftest import TOKEN, Home, Run
 
 GOOD = {
     "version": "1",
@@ -10,13 +13,18 @@ GOOD = {
     "tools": {"get_identity": {}, "get_secret": {"rate_limit": "5/hour"}},
 }
 
+NOTE = (
+    "/default: no `resources` and no `prompts`: by `default`, every one of them is refused\n"
+    '    hint: if the client needs them: `resources`: `{ "default": "deny", "allow": [ … ] }`\n'
+)
+
 
 def test_without_any_file_the_built_in_pack_is_checked(run: Run) -> None:
     ran = run("policy", "check")
     assert (ran.code, ran.err) == (0, "")
     counts = r"\d+ tools named, 4 hidden, \d+ limits, what is not named is denied"
-    form = rf"the built-in pack is valid: {counts} \(revision \w{{16}}\)\n"
-    assert re.fullmatch(form, ran.out)
+    form = rf"the built-in pack is valid: {counts} \(revision \w{{16}}\)\nnote: builtin:recommended:4:14: "
+    assert re.fullmatch(form + re.escape(NOTE), ran.out)
 
 
 def test_the_policy_in_force_is_checked(run: Run, home: Home) -> None:
@@ -88,6 +96,16 @@ def test_json_of_a_valid_policy(run: Run, home: Home) -> None:
         "hidden": 1,
         "limits": 1,
         "warnings": [],
+        "compared_with": None,
+        "notes": [
+            {
+                "pointer": "/default",
+                "line": 1,
+                "column": 29,
+                "message": "no `resources` and no `prompts`: by `default`, every one of them is refused",
+                "hint": 'if the client needs them: `resources`: `{ "default": "deny", "allow": [ … ] }`',
+            }
+        ],
         "problems": [],
     }
 
@@ -103,4 +121,76 @@ def test_json_of_an_invalid_policy(run: Run, home: Home) -> None:
         "message": "unknown key `tols`",
         "hint": "did you mean `tools`?",
     }
-    assert json.loads(ran.out) == {"valid": False, "name": str(home.policy), "warnings": [], "problems": [problem]}
+    assert json.loads(ran.out) == {
+        "valid": False,
+        "name": str(home.policy),
+        "warnings": [],
+        "notes": [],
+        "problems": [problem],
+    }
+
+
+REGRETTED = """\
+{
+  "version": "1",
+  "default": "deny",
+  "resources": { "default": "deny" },
+  "prompts": { "default": "deny" },
+  "tools": {
+    "send_emial": {},
+    "send_email": {
+      "require": [{ "conditions": [{ "path": "args.too", "op": "regex", "value": "@example\\\\.com$" }] }]
+    }
+  }
+}
+"""
+
+
+def test_warnings_of_a_policy_that_is_valid(run: Run, home: Home) -> None:
+    file = home.write_policy(REGRETTED)
+    ran = run("policy", "check")
+    assert ran.code == 0
+    assert ran.out.startswith(f"`{file}` is valid: 2 tools named, ")
+    assert ran.out.count("\n") == 1
+    assert ran.err == (
+        f"warning: {file}:7:5: /tools/send_emial: KeyID publishes no tool `send_emial`\n"
+        "    hint: did you mean `send_email`? --live asks the server\n"
+        f"warning: {file}:9:82: /tools/send_email/require/0/conditions/0/value: "
+        "matches anywhere in the text: `@example\\.com$` is not anchored\n"
+        "    hint: begin it with `^` and end it with `$`, so that the whole text must match\n"
+    )
+    assert run("policy", "check", "--strict").code == 1
+
+
+def test_live_asks_the_server_and_what_it_says_is_remembered(
+    run: Run, home: Home, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYID_GATEWAY_UPSTREAM", standin.url)
+    monkeypatch.setenv("KEYID_GATEWAY_HEADER", f"Authorization: Bearer {TOKEN}")
+    file = home.write_policy(REGRETTED)
+    for words in (("policy", "check", "--live"), ("policy", "check")):
+        ran = run(*words)
+        assert ran.code == 0
+        assert ran.out.endswith(f"compared with the 64 tools that {standin.url} announced last\n")
+        assert ran.err == (
+            f"warning: {file}:7:5: /tools/send_emial: the server has no tool `send_emial`\n"
+            "    hint: did you mean `send_email`?\n"
+            f"warning: {file}:9:46: /tools/send_email/require/0/conditions/0/path: "
+            "`send_email` has no argument `args.too`: its schema does not name `too`\n"
+            "    hint: did you mean `to`?\n"
+            f"warning: {file}:9:82: /tools/send_email/require/0/conditions/0/value: "
+            "matches anywhere in the text: `@example\\.com$` is not anchored\n"
+            "    hint: begin it with `^` and end it with `$`, so that the whole text must match\n"
+        )
+    assert json.loads(run("policy", "check", "--json").out)["compared_with"] == 64
+
+
+def test_a_policy_of_the_servers_own_tools_is_clean(
+    run: Run, home: Home, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYID_GATEWAY_UPSTREAM", standin.url)
+    monkeypatch.setenv("KEYID_GATEWAY_HEADER", f"Authorization: Bearer {TOKEN}")
+    for name in ("live.json", "live.yaml"):
+        assert run("policy", "init", "--live", str(home.folder / name)).code == 0
+        ran = run("policy", "check", str(home.folder / name), "--strict")
+        assert (ran.code, ran.err) == (0, "")
