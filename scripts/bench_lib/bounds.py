@@ -18,12 +18,14 @@ class Series:
     """What one contestant did in one mode: `calls` and `pipelined` in seconds, `resident` in KiB after them.
 
     `busy` is the processor time of its processes during `calls`, in seconds; None for what runs in this process.
+    `flights` are the seconds of calls by how many were on their way, and by round.
     """
 
     calls: list[list[float]] = field(default_factory=list)
     pipelined: list[float] = field(default_factory=list)
     resident: int | None = None
     busy: float | None = None
+    flights: dict[int, list[list[float]]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -18,10 +18,10 @@ from scripts.bench_lib import alone, peers, policies, report, upstreams
 from scripts.bench_lib.bounds import GATEWAY, HTTP, SDK, SDK_GATEWAY, Measured, verdicts
 from scripts.bench_lib.contestants import Call, Contestant, OverLines, Programs, RawHttp, SdkDirectly, SdkThroughGateway
 from scripts.bench_lib.processes import BenchError
-from scripts.bench_lib.rounds import Interruption, Plan, measure_mode, measure_starts
+from scripts.bench_lib.rounds import Interruption, Plan, measure_flights, measure_mode, measure_starts
 
 BUILT_IN = "builtin:recommended"
-PARTS = ("start", "decide", "state", "edit", "lock")
+PARTS = ("flight", "start", "decide", "state", "edit", "lock")
 NAMES = (HTTP, SDK, SDK_GATEWAY, GATEWAY, *(peer.name for peer in peers.PEERS), *PARTS)
 
 
@@ -106,6 +106,8 @@ class _Run:
         for mode in self._options.modes.split(",") if contestants else ():
             with self._upstream(mode) as address:
                 measured.modes[mode] = await measure_mode(self._plan, contestants, address, mode)
+                if "flight" in self._chosen:
+                    await measure_flights(self._plan, contestants, address, measured.modes[mode])
         await self._beside(measured)
         about = report.Surroundings(
             {name: str(value) for name, value in vars(self._options).items() if not isinstance(value, Path)},

@@ -31,6 +31,15 @@ class Call:
     arguments: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """So many calls, `depth` of them always on their way; after `seconds` no more begin."""
+
+    depth: int
+    count: int
+    seconds: float
+
+
 class Line(Protocol):
     """One open contestant. Seconds; `BenchError` where a call does not succeed.
 
@@ -40,6 +49,8 @@ class Line(Protocol):
     async def call(self, call: Call) -> float: ...
 
     async def burst(self, call: Call, count: int) -> float | None: ...
+
+    async def flight(self, call: Call, flight: "Flight") -> list[float] | None: ...
 
     def resident(self) -> int | None: ...
 
@@ -107,6 +118,9 @@ class _Raw:
 
     async def burst(self, call: Call, count: int) -> float | None:
         return self._child.lines.burst(call.tool, call.arguments, count)
+
+    async def flight(self, call: Call, flight: Flight) -> list[float] | None:
+        return self._child.lines.flight(call.tool, call.arguments, flight.depth, flight.count, flight.seconds)
 
     def resident(self) -> int | None:
         return resident(self._child.pid)
@@ -182,6 +196,20 @@ class _Sdk:
         await asyncio.gather(*(self._client.call_tool(call.tool, dict(call.arguments)) for _ in range(count)))
         return perf_counter() - began
 
+    async def flight(self, call: Call, flight: Flight) -> list[float] | None:
+        left = iter(range(flight.count))
+        until = perf_counter() + flight.seconds
+        taken: list[float] = []
+
+        async def fly() -> None:
+            while perf_counter() < until and next(left, None) is not None:
+                taken.append(await self.call(call))
+
+        async with asyncio.TaskGroup() as flying:
+            for _ in range(flight.depth):
+                flying.create_task(fly())
+        return taken
+
     def resident(self) -> int | None:
         return None
 
@@ -241,6 +269,10 @@ class _Http:
         return took
 
     async def burst(self, _: Call, __: int) -> float | None:
+        return None
+
+    async def flight(self, _: Call, __: Flight) -> list[float] | None:
+        """One connection carries one call at a time."""
         return None
 
     def resident(self) -> int | None:

@@ -91,26 +91,51 @@ class Lines:
         """The answers to what was sent; those to anything else are dropped."""
         return self._exchange(b"", set(identifiers))
 
+    def flight(self, tool: str, arguments: object, depth: int, count: int, seconds: float) -> list[float]:
+        """The seconds of each of `count` calls, `depth` of them always on their way; after `seconds` no more begin."""
+        params = {"name": tool, "arguments": arguments}
+        begun: dict[int, float] = {}
+        taken: list[float] = []
+        unsent = b""
+        until = perf_counter() + seconds
+        while begun or (len(taken) < count and perf_counter() < until):
+            while len(begun) < depth and len(begun) + len(taken) < count and perf_counter() < until:
+                self._count += 1
+                unsent += request(self._count, "tools/call", params)
+                begun[self._count] = perf_counter()
+            unsent, messages = self._turn(unsent, perf_counter() + TIMEOUT)
+            for identifier, message in messages:
+                if identifier in begun:
+                    taken.append(perf_counter() - begun.pop(identifier))
+                    _check({identifier: message})
+        return taken
+
     def _exchange(self, unsent: bytes, wanted: set[int]) -> dict[int, dict[str, object]]:
         answers: dict[int, dict[str, object]] = {}
         deadline = perf_counter() + TIMEOUT
         unsent = self._write_some(unsent)
         while wanted or unsent:
-            if unsent:
-                self._poll.register(self._sink, select.POLLOUT)
-            ready = self._poll.poll(max(0.0, deadline - perf_counter()) * 1000)
-            if unsent:
-                self._poll.unregister(self._sink)
-                unsent = self._write_some(unsent)
-            if not ready:
-                raise BenchError(f"no answer within {TIMEOUT:g} s")
-            if any(descriptor == self._source for descriptor, _ in ready):
-                for message in self._read():
-                    identifier = message.get("id")
-                    if isinstance(identifier, int) and "method" not in message and identifier in wanted:
-                        wanted.discard(identifier)
-                        answers[identifier] = message
+            unsent, messages = self._turn(unsent, deadline)
+            for identifier, message in messages:
+                if identifier in wanted:
+                    wanted.discard(identifier)
+                    answers[identifier] = message
         return answers
+
+    def _turn(self, unsent: bytes, deadline: float) -> tuple[bytes, list[tuple[int, dict[str, object]]]]:
+        """Write what can be written, wait until something can be done: what is left, and the answers that came."""
+        unsent = self._write_some(unsent)
+        if unsent:
+            self._poll.register(self._sink, select.POLLOUT)
+        ready = self._poll.poll(max(0.0, deadline - perf_counter()) * 1000)
+        if unsent:
+            self._poll.unregister(self._sink)
+        if not ready:
+            raise BenchError(f"no answer within {TIMEOUT:g} s")
+        if not any(descriptor == self._source for descriptor, _ in ready):
+            return unsent, []
+        read = [(message.get("id"), message) for message in self._read() if "method" not in message]
+        return unsent, [(identifier, message) for identifier, message in read if isinstance(identifier, int)]
 
     def _read(self) -> list[dict[str, object]]:
         chunk = os.read(self._source, 2**18)

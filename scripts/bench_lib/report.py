@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from scripts.bench_lib.bounds import HTTP, SDK, Measured, Series, Verdict, verdicts
+from scripts.bench_lib.bounds import HTTP, SDK, Measured, Series, Verdict, quickest, verdicts
 from scripts.bench_lib.figures import ratio, summary
 
 PACKAGES = ("aiohttp", "mcp", "pydantic")
@@ -35,6 +35,8 @@ def show(measured: Measured, about: Surroundings) -> None:
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 150)
     for mode, series in measured.modes.items():
         console.print(_calls(mode, series))
+        if any(of.flights for of in series.values()):
+            console.print(_flights(mode, series, measured.peers))
     if measured.starts:
         console.print(_starts(measured.starts))
     if measured.alone:
@@ -70,6 +72,9 @@ def _plain(series: Series) -> dict[str, object]:
         "pipelined": series.pipelined,
         "resident": series.resident,
         "busy": series.busy,
+        "flights": {
+            str(depth): asdict(flown) for depth, rounds in series.flights.items() if (flown := summary(rounds))
+        },
     }
 
 
@@ -105,6 +110,32 @@ def _calls(mode: str, found: Mapping[str, Series]) -> Table:
             f"{median(series.pipelined):.3f}" if series.pipelined else "-",
             f"{series.resident / 1024:.0f}" if series.resident else "-",
         )
+    return table
+
+
+def _flights(mode: str, found: Mapping[str, Series], peers: Sequence[str]) -> Table:
+    """Calls with others on their way: p50 and p99, and how many times that of the SDK and of the quickest peer."""
+    table = _table(
+        f"{mode} mode, calls in flight",
+        ("", "in flight", "calls", "p50 ms", "p99 ms", "x SDK directly", "x quickest peer", "which is"),
+    )
+    for depth in sorted({depth for series in found.values() for depth in series.flights}):
+        rounds = {name: series.flights[depth] for name, series in found.items() if depth in series.flights}
+        quick = quickest({name: flown.p50 for name, of in rounds.items() if (flown := summary(of))}, peers)
+        for name, of in rounds.items():
+            flown = summary(of)
+            if flown is None:
+                continue
+            times = [ratio(of, rounds[other]) if other in rounds else None for other in (SDK, quick)]
+            table.add_row(
+                name,
+                str(depth),
+                str(flown.count),
+                f"{flown.p50 * 1000:.2f}",
+                f"{flown.p99 * 1000:.2f}",
+                *(f"{one.median:.2f} ({one.low:.2f} to {one.high:.2f})" if one else "-" for one in times),
+                quick or "-",
+            )
     return table
 
 

@@ -7,21 +7,27 @@ kept.
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 
 from mcp.shared.exceptions import MCPError
 
 from scripts.bench_lib.bounds import Series
-from scripts.bench_lib.contestants import Call, Contestant, Line, Programs
+from scripts.bench_lib.contestants import Call, Contestant, Flight, Line, Programs
 from scripts.bench_lib.processes import BenchError
 
 SLICE = 50
 SLICE_SECONDS = 1.0
 WARM_UP = 30
 BURST = 200
+DEPTHS = (1, 16, 256)
+FLIGHT_SECONDS = 2.0
+SLOWEST_FLIGHT_SECONDS = 15.0
+"""Who takes longer to bring down what has begun flies no more in that depth: a run must end."""
+FLIGHT_CALLS = 200
+"""At least; three times as many as are on their way, where that is more."""
 _FAILURES = (BenchError, MCPError, OSError, ExceptionGroup)
 
 
@@ -72,6 +78,46 @@ async def measure_mode(plan: Plan, contestants: Sequence[Contestant], address: s
             say(f"{mode}: round {number + 1} of {plan.rounds}")
             await table.round(number)
         return table.finish()
+
+
+async def measure_flights(
+    plan: Plan, contestants: Sequence[Contestant], address: str, series: Mapping[str, Series]
+) -> None:
+    """Calls with others on their way, of those who got through the mode: a process of their own for each depth.
+
+    One that does not survive a depth keeps what it did before, and goes on with the next.
+    """
+    for depth in DEPTHS:
+        async with AsyncExitStack() as stack:
+            lines: dict[str, Line] = {}
+            for contestant in contestants:
+                if contestant.name in series:
+                    with _noted(plan, contestant.name, depth):
+                        lines[contestant.name] = await stack.enter_async_context(contestant.open(address))
+            flight = Flight(depth, max(FLIGHT_CALLS, 3 * depth), FLIGHT_SECONDS)
+            for number in range(plan.rounds):
+                say(f"{depth} in flight: round {number + 1} of {plan.rounds}")
+                for name in _rotated(list(lines), number):
+                    plan.interruption.check()
+                    line = lines.pop(name)
+                    with _noted(plan, name, depth):
+                        began = perf_counter()
+                        taken = await line.flight(plan.call, flight)
+                        if taken is not None:
+                            series[name].flights.setdefault(depth, []).append(taken)
+                        if perf_counter() - began < SLOWEST_FLIGHT_SECONDS:
+                            lines[name] = line
+                    await asyncio.sleep(0)
+
+
+@contextmanager
+def _noted(plan: Plan, name: str, depth: int) -> Iterator[None]:
+    """Who fails here is out for this depth, and why is kept."""
+    try:
+        yield
+    except _FAILURES as error:
+        plan.failures[f"{name}, {depth} in flight"] = str(error)
+        say(f"{name} is out with {depth} in flight: {error}")
 
 
 class _Table:

@@ -44,6 +44,27 @@ def test_answers_of_a_burst_may_come_in_any_order(lines: Lines) -> None:
     assert lines.burst("hold", {}, 3) > 0
 
 
+@pytest.mark.parametrize(("depth", "count"), [(1, 4), (3, 9), (3, 3), (8, 5)])
+def test_every_call_of_a_flight_is_a_sample(lines: Lines, depth: int, count: int) -> None:
+    samples = lines.flight("fine", {}, depth, count, 60.0)
+    assert len(samples) == count
+    assert min(samples) > 0
+
+
+def test_so_many_calls_are_on_their_way_at_once(lines: Lines) -> None:
+    """The child answers when it holds three: with fewer on their way it never would."""
+    assert len(lines.flight("hold", {}, 3, 6, 60.0)) == 6
+
+
+def test_no_call_begins_when_the_time_is_up(lines: Lines) -> None:
+    assert lines.flight("fine", {}, 3, 9, 0.0) == []
+
+
+def test_a_flight_in_which_a_call_fails_is_none(lines: Lines) -> None:
+    with pytest.raises(BenchError, match="a call did not succeed"):
+        lines.flight("fail", {}, 2, 4, 60.0)
+
+
 def test_a_call_that_fails_is_no_sample(lines: Lines) -> None:
     with pytest.raises(BenchError, match="a call did not succeed"):
         lines.call("fail", {})
