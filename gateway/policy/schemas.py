@@ -75,7 +75,6 @@ class InputSchema:
             self._judge = validator_for(
                 cast("dict[str, Json]", _plain(schema)),
                 retriever=_refuse,
-                offline=True,
                 pattern_options=RegexOptions(),
                 validate_formats=False,
             )
