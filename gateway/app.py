@@ -23,7 +23,7 @@ from gateway.case import Identity
 from gateway.catalogue import Catalogue
 from gateway.clock import Clock
 from gateway.credentials import is_credential
-from gateway.credentials.oauth import OAuth
+from gateway.credentials.later import Later
 from gateway.errors import StateError
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import Message
@@ -272,7 +272,7 @@ def _admitted(http: HttpClient, settings: Settings, clock: Clock) -> HttpClient 
     if client is None:
         return http
     others = any(is_credential(header.name) for header in settings.header)
-    return Admission(http, OAuth(client, clock, sign_in=settings.sign_in, others=others))
+    return Admission(http, Later(client, clock, sign_in=settings.sign_in, others=others))
 
 
 def _say_why(task: asyncio.Task[None]) -> None:

@@ -6,6 +6,7 @@
     client    what the settings say of this client; the command that signs in
     helper    the other process, in which OAuth happens
     oauth     the credentials of `run`: a valid token at once, a new one from the helper
+    later     the same, not loaded before they are needed
     child/    that process: the SDK's OAuth client, the loopback listener, the rules for addresses that others name
 
 Rules:

@@ -1,7 +1,6 @@
 """What the settings say of this gateway as an OAuth client, and the command that signs it in."""
 
 import hashlib
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -33,6 +32,11 @@ class Client:
         return hashlib.sha256(f"{self.upstream}\n{self.id or ''}".encode()).hexdigest()[:32]
 
     @property
+    def file(self) -> Path:
+        """Where the sign-in is kept."""
+        return self.folder / f"{self.name}.json"
+
+    @property
     def server(self) -> str:
         """The upstream without its query, which may be nobody's business."""
         return urlsplit(self.upstream)._replace(query="", fragment="").geturl()
@@ -40,6 +44,8 @@ class Client:
     @property
     def login(self) -> str:
         """The command that signs in at this server, without anything secret."""
+        import shlex  # only where somebody has to sign in
+
         words = ["keyid-gateway", "login", "--upstream", self.server]
         for flag, value in (
             ("--oauth-client-id", self.id),
