@@ -113,7 +113,7 @@ class Rounds:
         waiting: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._waiting[asked.id] = waiting
         try:
-            await self._send(asked.raw)
+            await self._send(replies.relayed(asked))
             return await waiting
         except asyncio.CancelledError:
             params: dict[str, Json] = {"requestId": asked.id, "reason": "the request it belongs to is over"}

@@ -212,27 +212,28 @@ def test_what_only_the_stateless_revision_says_is_left_out_and_nothing_else(home
 # --- rounds -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", [*ODD, None], ids=range(len(ODD) + 1))
-def test_a_round_becomes_questions_and_the_call_is_charged_once(home: Home, upstream: Modern, state: Json) -> None:
+def test_a_round_becomes_questions_and_the_call_is_charged_once(home: Home, upstream: Modern) -> None:
     elicit = {"method": "elicitation/create", "params": {"mode": "form", "message": "m", "requestedSchema": {}, "n": 1}}
-    upstream.script("work", required(state, a=elicit, b=ROOTS), DONE)
-    with Gateway(home, upstream.url, policy=limited(1)) as gateway:
-        gateway.initialize(ABLE)
-        identifier = gateway.begin("tools/call", {"name": "work", "arguments": {"x": 1}})
-        asked = {question["method"]: question for question in (gateway.receive(), gateway.receive())}
-        assert asked["elicitation/create"]["params"] == elicit["params"]
-        answer(gateway, asked["roots/list"], {"roots": [], "n": 1})
-        answer(gateway, asked["elicitation/create"], {"action": "accept", "content": {"t": "ü\u2028"}})
-        assert gateway.answer(identifier)["result"] == said("done")
-        assert decision(gateway.call("work", {"x": 1}))["reason"] == "limit"
-    first, second = (asked.message for asked in upstream.calls("work"))
     responses = {"a": {"action": "accept", "content": {"t": "ü\u2028"}}, "b": {"roots": [], "n": 1}}
-    given = {} if state is None else {"requestState": state}
-    assert second["params"] == {**first["params"], **given, "inputResponses": responses}
-    assert second["id"] != first["id"]
-    assert [record.kind for record in home.records() if record.tool == "work"] == ["decided", "settled"] * 2 + [
-        "refused"
-    ]
+    states = [*ODD, None]
+    with Gateway(home, upstream.url, policy=limited(len(states))) as gateway:
+        gateway.initialize(ABLE)
+        for state in states:
+            upstream.script("work", required(state, a=elicit, b=ROOTS), DONE)
+            identifier = gateway.begin("tools/call", {"name": "work", "arguments": {"x": 1}})
+            asked = {question["method"]: question for question in (gateway.receive(), gateway.receive())}
+            assert asked["elicitation/create"]["params"] == elicit["params"]
+            answer(gateway, asked["roots/list"], responses["b"])
+            answer(gateway, asked["elicitation/create"], responses["a"])
+            assert gateway.answer(identifier)["result"] == said("done")
+        assert decision(gateway.call("work", {"x": 1}))["reason"] == "limit"
+    calls = [asked.message for asked in upstream.calls("work")]
+    for state, first, second in zip(states, calls[::2], calls[1::2], strict=True):
+        given = {} if state is None else {"requestState": state}
+        assert second["params"] == {**first["params"], **given, "inputResponses": responses}
+    assert len({one["id"] for one in calls}) == len(calls)
+    kinds = [record.kind for record in home.records() if record.tool == "work"]
+    assert kinds == ["decided", "settled"] * len(calls) + ["refused"]
 
 
 def test_a_round_is_judged_by_the_policy_in_force_then(home: Home, upstream: Modern) -> None:
