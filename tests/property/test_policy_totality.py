@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.policy import Facts, PolicyError, ToolCall, decide, decide_method, load, visible
+from gateway.policy import Facts, PolicyError, ToolCall, decide, decide_request, load, visible
 from gateway.policy.explanation import explain
 
 OPERANDS = {
@@ -64,7 +64,7 @@ def test_decide_answers_for_every_call(tool: str, arguments: dict[str, object], 
         assert decision == decide(policy, call, facts)
         assert explain(policy, call, facts).decision == decision
         assert isinstance(visible(policy, tool), bool)
-        assert decide_method(policy, tool).reason in ("method", "allowed")
+        assert decide_request(policy, tool, arguments).reason in ("method", "resource", "prompt", "allowed")  # type: ignore[arg-type]  # beyond JSON
 
 
 def accepted(data: bytes) -> None:
@@ -102,6 +102,7 @@ def test_load_survives_any_text(text: str) -> None:
 
 KEYS = st.sampled_from(
     [
+        *("methods", "resources", "prompts", "timezone", "allow", "strategy", "per", "increment_from"),
         *("version", "default", "hide", "all_tools", "tools", "mode", "$schema", "t", "*", "a*", "(object)", "[key]"),
         *("require", "deny_if", "limits", "action", "reason", "rate_limit", "validate", "rules", "required_args"),
         *("conditions", "path", "op", "value", "on_deny", "counter", "window", "max", "scope", "schema", "name", ""),
@@ -120,6 +121,13 @@ WORDS = st.sampled_from(
         "(",
         "*",
         "hour",
+        "session",
+        "observe",
+        "args.a[*]",
+        "session.calls.t",
+        "Europe/Berlin",
+        "a%2fb",
+        "**",
         "grant",
         "30/hour",
         "\ud800",
