@@ -128,7 +128,7 @@ class Listening:
     async def _keep(self) -> None:
         wait = _RETRY_SECONDS[0]
         clock = asyncio.get_running_loop().time
-        while True:
+        while asyncio.current_task() is self._task:
             opened = clock()
             answer = await self._listen()
             if asyncio.current_task() is not self._task:  # another has taken its place
