@@ -107,7 +107,7 @@ class Request(Strict):
 class Expectation(Strict):
     """What is to become of a request. What is left out is not looked at."""
 
-    effect: Literal["allow", "deny", "approve"]
+    effect: Literal["allow", "deny", "approve", "observe"]
     rule: str = ""
     reason: str = ""
     message: str = ""

@@ -117,7 +117,7 @@ class _Surroundings:
         return self.policy
 
     def facts(self, tool: str) -> Facts:
-        return Facts(tool in self.catalogue, self.catalogue.required_arguments(tool))
+        return self.catalogue.facts(tool)
 
 
 _Key: TypeAlias = tuple[str, str]
@@ -156,7 +156,8 @@ class _Stage:
         message, decision = _refusal(answer)
         waiting = decision.get("retry_after_seconds")
         effect = "approve" if record.reason == "approval" else record.effect
-        return Found(effect, record.rule, record.reason, message, waiting if isinstance(waiting, int) else None)
+        said = record.message if effect == "observe" else message  # what would have been read
+        return Found(effect, record.rule, record.reason, said, waiting if isinstance(waiting, int) else None)
 
 
 def _message(step: Step, number: int) -> Message:
@@ -265,6 +266,8 @@ def _advice(policy: Policy, expected: Expectation, found: Found) -> str:
     wanted = expected.rule if "rule" in expected.model_fields_set else ""
     if wanted.startswith("/") and _line_of(policy, wanted) is None:
         return f"the policy has nothing at `{wanted}`: the test names a rule that is not there"
+    if expected.effect == "observe" or found.effect == "observe":
+        return "the policy only observes this (`mode`), or the test expects that it does: change one of the two"
     if expected.effect == "allow" and found.effect != "allow":
         if found.rule == "(default deny)":
             return "the policy does not name the tool: add it to `tools`, or expect the denial"

@@ -25,7 +25,17 @@ def test_a_sample_decides_as_its_tests_say(name: str) -> None:
 
 
 def test_the_samples_are_these() -> None:
-    assert samples.names() == ["github-like", "published", "recommended", "single-tool"]
+    assert samples.names() == [
+        "email-guard",
+        "github-like",
+        "observe",
+        "paranoid",
+        "published",
+        "read-only",
+        "recommended",
+        "signup-agent",
+        "single-tool",
+    ]
 
 
 @pytest.mark.parametrize("name", samples.names())

@@ -247,7 +247,7 @@ def test_a_bound_is_what_intercept_makes_of_it(bound: str, made: object) -> None
             "Intercept wants a `counter`, and a `window` of `minute`, `hour` or `day`",
         ),
         (
-            "{name: n, conditions: [{path: state.t.c, op: lt, value: 9}], state: {counter: c, window: day, increment: x}}",
+            "{name: n,conditions: [{path: state.t.c,op: lt,value: 9}], state: {counter: c, window: day, increment: x}}",
             "its `increment` is not a whole number from 1 on",
         ),
         (

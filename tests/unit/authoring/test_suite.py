@@ -9,6 +9,7 @@ from gateway.authoring.suite import announced, read_tests
 from gateway.keyid import known_tools
 from gateway.policy import PolicyError
 
+TOOL = 'a list of required arguments, `{"inputSchema": …, "annotations": …}`, or null: there is no such tool'
 STEP = {"call": {"tool": "t"}, "expect": {"effect": "allow"}}
 
 
@@ -54,7 +55,7 @@ def test_every_mistake_is_reported_at_once_in_its_place() -> None:
         "tests.json:2:14: /version: `2` is not a version",
         '    hint: one of `"1"`',
         "tests.json:3:22: /catalogue/x: must be a list, an object or null, not a number",
-        '    hint: a list of required arguments, `{"inputSchema": …, "annotations": …}`, or null: there is no such tool',
+        f"    hint: {TOOL}",
         "tests.json:3:36: /catalogue/y/1: must be a string, not a number",
         "    hint: write it in double quotes",
         "tests.json:3:46: /catalogue/z/inputschema: unknown key `inputschema`",
@@ -74,7 +75,7 @@ def test_every_mistake_is_reported_at_once_in_its_place() -> None:
         "tests.json:6:57: /tests/0/steps/0/expect/efect: unknown key `efect`",
         "    hint: did you mean `effect`?",
         "tests.json:6:101: /tests/0/steps/1/expect/effect: `denied` is not an effect",
-        "    hint: one of `allow`, `deny`, `approve`",
+        "    hint: one of `allow`, `deny`, `approve`, `observe`",
     ]
 
 

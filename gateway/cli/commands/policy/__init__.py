@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.commands.policy import check, convert, explain, init, replay, scan, schema, test
+from gateway.cli.commands.policy import check, convert, explain, fmt, init, replay, scan, schema, test
 from gateway.cli.mistakes import Group
 
 HELP: Final = """Write, check and question the policy by which calls are judged.
@@ -18,5 +18,5 @@ def command() -> None:
     """The group; its help is `HELP`."""
 
 
-for _command in (init.command, check.command, test.command, explain.command, replay.command, schema.command, convert.command, scan.command):
+for _command in (init.command, check.command, test.command, explain.command, replay.command, fmt.command, schema.command, convert.command, scan.command):
     command.add_command(_command)
