@@ -251,7 +251,7 @@ class Upstream:
         answer = await self._http.post(outgoing, deliver)
         if answer.lost and message.method in _READS:
             return await self._http.post(replace(outgoing, fresh=True), deliver)
-        if answer.timed_out and resumable:
+        if answer.timed_out and resumable and "task" not in message.params:  # a task has a cancellation of its own
             self._give_up(message, headers)
         return answer
 

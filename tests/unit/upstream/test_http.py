@@ -411,8 +411,8 @@ async def test_the_stream_of_the_server_gives_its_messages(upstream: Scripted, c
 
 @pytest.mark.parametrize(
     ("reply", "status"),
-    [(http(405), 405), (http(404), 404), (http(200, b"<html>", "text/html"), 405), (http(503), 503)],
-    ids=["none", "no session", "a page", "down"],
+    [(http(405), 405), (http(404), 404), (http(409), 409), (http(200, b"<html>", "text/html"), 405), (http(503), 503)],
+    ids=["none", "no session", "still another", "a page", "down"],
 )
 async def test_what_is_no_stream_says_its_status(
     upstream: Scripted, client: HttpClient, reply: Reply, status: int

@@ -36,7 +36,8 @@ class Peer:
         self.renewals = 0
         self.gaps = 0
         limits = HttpLimits(request_timeout=seconds, call_timeout=seconds)
-        self.upstream = Upstream(HttpClient(server.url, {}, limits), self.delivered.put, self._renewed, self._missed)
+        self.http = HttpClient(server.url, {}, limits)
+        self.upstream = Upstream(self.http, self.delivered.put, self._renewed, self._missed)
 
     async def ask(self, method: str, **params: Json) -> Answer:
         message = self.make(method, **params)
@@ -125,6 +126,12 @@ async def test_a_stream_that_breaks_is_opened_again_and_what_was_missed_is_told(
     await peer.open()
     await asyncio.to_thread(upstream.wait_for, "GET", 2)
     assert peer.gaps == 1
+
+
+async def test_a_server_that_still_holds_the_lost_stream_is_asked_again(upstream: Scripted, peer: Peer) -> None:
+    upstream.script("GET", stream(), http(409), http(429), http(408), stream(then=scripted.silence))
+    await peer.open()
+    await asyncio.to_thread(upstream.wait_for, "GET", 5)
 
 
 async def test_a_stream_that_breaks_goes_on_where_it_broke_and_from_now_on_where_that_is_refused(
@@ -314,6 +321,20 @@ async def test_only_what_reads_is_sent_again_and_only_once(
     upstream.script(method, *[scripted.hang_up] * 3)
     answer = await peer.ask(method, name="one")
     assert (answer.fate, len(upstream.asked(method))) == ("unknown", times)
+
+
+async def test_a_server_hears_that_nobody_waits_any_more_unless_it_is_a_task(upstream: Scripted, make: Make) -> None:
+    peer = Peer(upstream, make)
+    await peer.open()
+    peer.http.limits = HttpLimits(call_timeout=0.05)
+    upstream.script("tools/call", *[scripted.silence] * 2)
+    for message in (make("tools/call", 1, name="one", task={}), make("tools/call", 2, name="one")):
+        assert (await peer.upstream.request(message, body=message.raw)).timed_out
+    await asyncio.to_thread(upstream.wait_for, "notifications/cancelled")
+    told = [asked.message["params"] for asked in upstream.asked("notifications/cancelled")]
+    assert told == [{"requestId": 2, "reason": "time-out"}]
+    assert [asked.session for asked in upstream.asked("notifications/cancelled")] == ["session-1"]
+    await peer.end()
 
 
 @pytest.mark.parametrize("method", ["tools/call", "ping"])
