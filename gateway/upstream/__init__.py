@@ -10,7 +10,8 @@
     patience    how long one exchange may take
     http        one POST and its answer, one GET stream; what went wrong and whether the request may have run
     admission   the same with credentials that may have to be renewed: once more, where nobody was let in
-    session     the handshake eras: session id, re-initialisation after a 404, the GET stream, DELETE at the end
+    own_stream  what a server of a handshake era says of its own accord: the GET stream
+    session     the handshake eras: session id, re-initialisation after a 404, DELETE at the end
 
 `Answer` says what became of one request. `Fate` is what the limits ask: only `not sent` and `refused` mean that a
 tool certainly did not run.

@@ -21,21 +21,15 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from gateway.errors import UpstreamError
 from gateway.jsonrpc import Json, Message, serialise
 from gateway.upstream import Answer, Deliver
 from gateway.upstream.admission import Admission
 from gateway.upstream.headers import is_modern, modern_headers
-from gateway.upstream.http import HttpClient, Outgoing, will_not_stream
-from gateway.upstream.sse import EventStream
-from gateway.upstream.streams import Messages
+from gateway.upstream.http import HttpClient, Outgoing
+from gateway.upstream.own_stream import OwnStream
 from gateway.upstream.wire import Broken, NotSent
 
 _LOG = logging.getLogger(__name__)
-_RETRY_SECONDS = (0.1, 30.0)
-_LIVED_SECONDS = 5.0
-_LONGEST_RETRY_SECONDS = 300.0
-"""What a server may ask for between two streams of its own: to be slowed down, not to be silenced for days."""
 _GOODBYE_SECONDS = 0.4
 _SESSIONLESS = frozenset({"initialize", "ping"})
 _UNTIMED = frozenset({"subscriptions/listen"})
@@ -84,10 +78,9 @@ class Upstream:
         self._http = http
         self._deliver = deliver
         self._renewed = renewed
-        self._missed = missed
         self._session: Session | None = None
         self._renewal: asyncio.Task[bool] | None = None
-        self._listener: asyncio.Task[None] | None = None
+        self._own_stream = OwnStream(http, deliver, missed)
         self._telling: set[asyncio.Task[None]] = set()
         self._replays: dict[str, Message] = {}
         self._prefix = f"gw-{secrets.token_hex(4)}-"
@@ -117,7 +110,7 @@ class Upstream:
         if answer.failure is not None:
             _LOG.warning("%s was not delivered: %s", message.method or "a response", answer.failure)
         if message.method == "notifications/initialized" and answer.failure is None:
-            self._listen()
+            self._own_stream.open(self._own_headers)
         return answer
 
     async def ask(self, method: str, params: Mapping[str, Json], like: Message | None) -> Answer:
@@ -135,7 +128,8 @@ class Upstream:
 
     async def close(self) -> None:
         """End the session, if the server has not, and drop every connection. Bounded to `_GOODBYE_SECONDS`."""
-        for task in (self._listener, self._renewal, *self._telling):
+        self._own_stream.close()
+        for task in (self._renewal, *self._telling):
             if task is not None:
                 task.cancel()
         session, self._session = self._session, None
@@ -153,8 +147,7 @@ class Upstream:
 
     async def leave(self) -> tuple[Message, ...]:
         """End the session, if one is open: the client goes on without. What it would have had to be told again."""
-        if self._listener is not None:
-            self._listener.cancel()
+        self._own_stream.close()
         session, self._session = self._session, None
         told = tuple(self._replays.values())
         self._replays.clear()
@@ -168,8 +161,7 @@ class Upstream:
             return
         former, self._session = self._session, _session_of(message, answer)
         self._replays.clear()
-        if self._listener is not None:
-            self._listener.cancel()
+        self._own_stream.close()
         await self._end(former)
 
     def _remember(self, message: Message) -> None:
@@ -220,7 +212,7 @@ class Upstream:
             await self._end(session)
             return True
         self._session = session
-        self._listen()
+        self._own_stream.open(self._own_headers)
         self._renewed()
         return True
 
@@ -268,47 +260,15 @@ class Upstream:
         if answer.failure is not None:
             _LOG.info("%s was not delivered: %s", notification.method, answer.failure)
 
+    def _own_headers(self) -> Mapping[str, str] | None:
+        return self._session.headers if self._session is not None else None
+
     async def _deliver_stateless(self, message: Message) -> None:
         """In the stateless revision a server asks by `input_required` only: its requests are forbidden (2026-07-28)."""
         if message.kind == "request":
             _LOG.warning("a request of the upstream was dropped: `%s` on a stateless stream", message.method)
         else:
             await self._deliver(message)
-
-    def _listen(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
-        self._listener = asyncio.create_task(self._keep_listening())
-
-    async def _keep_listening(self) -> None:
-        """Hold the GET stream open for ever, with capped back-off; a server that offers none says 405."""
-        wait = _RETRY_SECONDS[0]
-        events = EventStream(self._http.limits.max_message_bytes)
-        clock = asyncio.get_running_loop().time
-        while (session := self._session) is not None:
-            opened = clock()
-            try:
-                async with self._http.listen(session.headers, events) as (status, messages):
-                    if will_not_stream(status) and not events.last_id:
-                        _LOG.debug("the upstream offers no stream of its own (HTTP %d)", status)
-                        return
-                    if will_not_stream(status):  # perhaps only what has passed since is gone: from now on, then
-                        events.forget()
-                    if status == 200:
-                        await self._heard(messages)
-            except (NotSent, Broken, UpstreamError) as error:
-                _LOG.info("the upstream's stream broke, and is opened again: %s", error)
-            self._missed()
-            if clock() - opened > _LIVED_SECONDS:  # it was a stream, not a door that closes at once
-                wait = _RETRY_SECONDS[0]
-            await asyncio.sleep(max(wait, min(events.retry_seconds, _LONGEST_RETRY_SECONDS)))
-            wait = min(2 * wait, _RETRY_SECONDS[1])
-
-    async def _heard(self, messages: Messages) -> None:
-        """Deliver what a stream says until it ends."""
-        async for message in messages:
-            if message.kind != "response":
-                await self._deliver(message)
 
 
 def _session_of(message: Message, answer: Answer) -> Session:
