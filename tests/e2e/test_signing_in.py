@@ -11,7 +11,7 @@ from gateway.standin import Standin, StandinOptions
 from tests.e2e import scripted
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, Json, called_tools
 from tests.e2e.scripted import Scripted, http
-from tests.e2e.signing import Person
+from tests.e2e.signing import ROOT, Person
 
 
 @pytest.fixture
@@ -299,6 +299,51 @@ def test_a_wrong_secret_is_named_as_such(person: Person) -> None:
     assert "refuses to issue a token (" in done.err
     assert "hint: check --oauth-client-id and its secret\n" in done.err
     assert "a guess" not in done.err
+
+
+# --- where it is kept, and who waits ---------------------------------------------------------------------------------
+
+
+def test_where_there_is_a_keyring_the_secrets_are_there_and_not_in_the_file(person: Person) -> None:
+    ring = person.home.path / "keyring.json"
+    person.home.environment |= {
+        "PYTHON_KEYRING_BACKEND": "tests.e2e.keyring_file.FileKeyring",
+        "PYTHONPATH": str(ROOT),
+        "TEST_KEYRING": str(ring),
+    }
+    assert "kept in the system's keyring\n" in person.signs_in().out
+    assert (person.kept["kept"], person.kept["secret"]) == ("keyring", None)
+    ((name, secret),) = json.loads(ring.read_text(encoding="utf-8")).items()
+    assert name == f"keyid-gateway/{person.file.stem}"
+    assert json.loads(secret)["access_token"] not in person.file.read_text(encoding="utf-8")
+    with running(person) as gateway:
+        gateway.initialize()
+        assert ok(gateway.call("get_identity"))
+        person.lets_it_expire()
+        assert ok(gateway.call("get_identity"))
+    assert person.standin.authority.counts["refresh"] == 1
+    assert json.loads(person.types("whoami", "--json").out)["kept"] == "keyring"
+    person.types("logout")
+    assert json.loads(ring.read_text(encoding="utf-8")) == {}
+
+
+def test_two_gateways_that_want_a_sign_in_open_one_browser(person: Person) -> None:
+    with running(person, "--sign-in") as one, running(person, "--sign-in") as other:
+        ids = [gateway.begin("initialize", _opening()) for gateway in (one, other)]
+        answers = [gateway.answer(number) for gateway, number in zip((one, other), ids, strict=True)]
+    assert ["result" in answer for answer in answers] == [True, True]
+    assert person.standin.authority.counts["authorize"] == 1
+
+
+def test_a_sign_in_that_nobody_waits_for_any_more_is_given_up(person: Person) -> None:
+    person.home.environment["TEST_BROWSER_IDLE"] = "1"
+    with running(person, "--sign-in") as gateway:
+        gateway.begin("initialize", _opening())
+        gateway.wait_for_error("in the browser that has just opened")
+        assert gateway.close() == 0
+    del person.home.environment["TEST_BROWSER_IDLE"]
+    person.signs_in()  # it would be told that another sign-in is under way
+    assert len(person.opened) == 2
 
 
 # --- servers that are not what they should be ----------------------------------------------------------------------
