@@ -5,12 +5,12 @@ Every text of a record was chosen by somebody else (a tool's name by the agent),
 """
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from gateway.cli.screen import styled
+from gateway.cli.screen import console, styled
 from gateway.cli.words import latency, local, shown
 from gateway.state import Entry, Record
 
@@ -74,11 +74,14 @@ def line(call: JudgedCall, width: int) -> "Text":
     text.append(f"{_EFFECTS.get(record.effect, record.effect):<6}  ", style=_STYLES.get(record.effect, ""))
     text.append(f"{shown(name, _TOOL):<{_TOOL}}  {shown(call.outcome):<{_OUTCOME}}  {took:>{_LATENCY}}")
     reason = f"{shown(record.decision_id):<16}  {shown(record.rule)}"
-    if record.effect != "allow":
+    says_why = record.effect != "allow" or record.kind in OF_THE_LOG
+    if record.kind in OF_THE_LOG:
+        reason = f"{shown(record.decision_id):<16}  {shown(record.message)}"
+    elif says_why:
         reason += f": {'would deny: ' if record.effect == 'observe' else ''}{shown(record.message)}"
     if width >= ROOMY:
         text.append(f"  {reason}")
-    elif record.effect != "allow":
+    elif says_why:
         indent = " " * 10
         text.append("\n" + textwrap.fill(reason, width, initial_indent=indent, subsequent_indent=indent))
     return text
@@ -93,3 +96,28 @@ def as_data(entry: Entry) -> Mapping[str, object]:
     """A record as JSON, whole; `at` in seconds since the epoch, `time` the same in words (RFC 3339, UTC)."""
     time = datetime.fromtimestamp(entry.record.at, UTC).isoformat(timespec="milliseconds")
     return {"seq": entry.seq, "time": time, **asdict(entry.record)}
+
+
+class Printer:
+    """Prints calls under headings, and the date wherever it changes; of the first batch only the `last`."""
+
+    def __init__(self, *, last: int | None = None) -> None:
+        self._console = console()
+        self._begun = False
+        self._last = last
+        self._day = ""
+
+    def show(self, entries: Sequence[Entry]) -> None:
+        """The calls that these records tell of."""
+        self.show_calls(merged(entries))
+
+    def show_calls(self, found: Sequence[JudgedCall]) -> None:
+        if found and not self._begun:
+            self._begun = True
+            self._console.print(styled(headings(self._console.width), "bold"), soft_wrap=True)
+            found = found[-self._last :] if self._last else found
+        for call in found:
+            if day(call) != self._day:
+                self._day = day(call)
+                self._console.print(styled(self._day, "dim"))
+            self._console.print(line(call, self._console.width), soft_wrap=True)

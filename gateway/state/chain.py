@@ -100,7 +100,7 @@ _INDEXES: Final = (
     "CREATE INDEX audit_decision ON audit (decision_id)",
     # Whatever is asked for of calls is answered from this one, in the order of time, without reading the records: one
     # index that grows at its end costs an append least, and all of it is read in some tenths of a second per million.
-    """CREATE INDEX audit_calls ON audit (at, tool, effect, rule, reason, grant_name, client_name, session)
+    """CREATE INDEX audit_calls ON audit (at, kind, tool, effect, rule, reason, grant_name, client_name, session)
         WHERE kind <> 'settled'""",
     # What went wrong at the server, among all that did not.
     "CREATE INDEX audit_failed ON audit (outcome, at) WHERE kind = 'settled' AND outcome <> 'ok'",

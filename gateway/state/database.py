@@ -95,6 +95,8 @@ class Database:
         current = migrations.check(self.connection) == migrations.VERSION
         if current and self._mode("PRAGMA journal_mode") == "wal":
             return
+        if not current:
+            self.connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file: what is pruned becomes free
         if self._mode("PRAGMA journal_mode = WAL") != "wal":
             raise StateError(
                 f"the state file `{self.path}` cannot keep a write-ahead log", "choose a path on a local disk"

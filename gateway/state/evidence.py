@@ -6,9 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.state import chain, database, migrations
+from gateway.state import chain, database, migrations, pruning, queries, statistics
+from gateway.state.audit import Entry
 from gateway.state.failures import broken_chain
 from gateway.state.heads import Head
+from gateway.state.pruning import Plan, Rule
+from gateway.state.queries import Found, Order, Query
+from gateway.state.statistics import Statistics
 from gateway.state.verification import Verification, verify
 
 
@@ -26,6 +30,36 @@ class Evidence:
         except LookupError as error:
             raise broken_chain(str(error)) from error
         return Head(ends.hash.hex(), self.log, ends.seq, now)
+
+    def newest(self) -> int:
+        """`seq` of the newest record; 0 of an empty log."""
+        return self.head(0.0).seq or 0
+
+    def find(self, query: Query, *, order: Order, limit: int | None) -> Iterator[Found]:
+        """The calls that are asked for, as they are read."""
+        return queries.find(self.connection, query, order=order, limit=limit)
+
+    def story(self, decision_id: str) -> list[tuple[Entry, str]]:
+        """Every record of one call, and of the rounds that followed it, each with its hash."""
+        return [
+            (found, queries.place(self.connection, found.seq)) for found in queries.story(self.connection, decision_id)
+        ]
+
+    def beginning_with(self, text: str, most: int) -> list[str]:
+        """Up to `most` ids of calls that begin with `text`."""
+        return queries.beginning_with(self.connection, text, most)
+
+    def everything(self, since: float | None, until: float | None) -> Iterator[tuple[Entry, str]]:
+        """Every record of a time in the order of the chain, with its hash, as it is read."""
+        return queries.everything(self.connection, since, until)
+
+    def count(self, since: float | None, until: float | None) -> Statistics:
+        """The calls of a time in numbers."""
+        return statistics.count(self.connection, since, until)
+
+    def plan(self, rule: Rule) -> Plan:
+        """What pruning by this rule would take out."""
+        return pruning.plan(self.connection, rule)
 
     def verify(self, heads: Sequence[Head] = ()) -> Verification:
         """Whether every record is as it was written, and whether the log is the one that `heads` were taken of."""

@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.commands.audit import head, key, tail, verify
+from gateway.cli.commands.audit import export, head, key, prune, query, show, stats, tail, verify
 from gateway.cli.mistakes import Group
 
 HELP: Final = """Look at the audit log: every judged call, what was decided and what came of it.
@@ -18,5 +18,15 @@ def command() -> None:
     """The group; its help is `HELP`."""
 
 
-for _command in (tail.command, verify.command, head.command, key.command):
+for _command in (
+    tail.command,
+    query.command,
+    show.command,
+    stats.command,
+    export.command,
+    verify.command,
+    head.command,
+    key.command,
+    prune.command,
+):
     command.add_command(_command)

@@ -12,7 +12,7 @@ import click
 from gateway.cli import calls
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE, state
-from gateway.cli.screen import console, document, note, record, say, styled
+from gateway.cli.screen import document, note, record, say
 from gateway.settings import Settings
 from gateway.state import Entry
 
@@ -44,14 +44,14 @@ def command(settings: Settings, *, count: int, follow: bool, as_json: bool) -> i
     """The command; its help is `HELP`."""
     entries, newest = _newest(settings.state, count, as_json=as_json)
     if follow:
-        return _follow(settings.state, entries or (), newest, None if as_json else _Printer(last=count))
+        return _follow(settings.state, entries or (), newest, None if as_json else calls.Printer(last=count))
     if as_json:
         document({"records": [calls.as_data(entry) for entry in entries or ()]})
     elif not newest or entries is None:
         say("no call has been judged yet" if entries is not None else f"{NO_STATE} (`{settings.state}`)")
         say("next: connect an MCP client, or see `keyid-gateway demo`")
     else:
-        _Printer(last=count).show(entries)
+        calls.Printer(last=count).show(entries)
     return 0
 
 
@@ -65,7 +65,7 @@ def _newest(path: Path, count: int, *, as_json: bool) -> tuple[Sequence[Entry] |
         return opened.audit.newest(count if as_json else 2 * count), newest[0].seq if newest else 0
 
 
-def _follow(path: Path, entries: Sequence[Entry], seen: int, printer: "_Printer | None") -> int:
+def _follow(path: Path, entries: Sequence[Entry], seen: int, printer: calls.Printer | None) -> int:
     """Print what is there, then every call when it is over, until Ctrl-C or until nobody reads."""
     waiting = _Waiting()
     if not seen and printer is not None:
@@ -108,23 +108,3 @@ class _Waiting:
         if self._poll is None:
             return Event().wait(POLL_SECONDS)
         return bool(self._poll.poll(POLL_SECONDS * 1000))
-
-
-class _Printer:
-    """Prints calls under headings, and the date wherever it changes; of the first batch only the `last`."""
-
-    def __init__(self, *, last: int) -> None:
-        self._console = console()
-        self._last: int | None = last
-        self._day = ""
-
-    def show(self, entries: Sequence[Entry]) -> None:
-        found = calls.merged(entries)
-        if found and self._last is not None:
-            self._console.print(styled(calls.headings(self._console.width), "bold"), soft_wrap=True)
-            found, self._last = found[-self._last :] if self._last else found, None
-        for call in found:
-            if calls.day(call) != self._day:
-                self._day = calls.day(call)
-                self._console.print(styled(self._day, "dim"))
-            self._console.print(calls.line(call, self._console.width), soft_wrap=True)

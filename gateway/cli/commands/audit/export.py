@@ -1,0 +1,107 @@
+"""`audit export`: every record, for other programs."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+import click
+
+from gateway.cli import calls
+from gateway.cli.evidence import evidence
+from gateway.cli.flags import with_settings
+from gateway.cli.in_force import NO_STATE
+from gateway.cli.moments import moment
+from gateway.cli.screen import note
+from gateway.cli.words import counted
+from gateway.clock import SystemClock
+from gateway.errors import StateError, UsageError
+from gateway.settings import Settings
+from gateway.state import Entry
+
+_COLUMNS: Final = (
+    "seq,time,at,kind,decision_id,grant,session,client_name,client_version,server,method,tool,policy_revision,effect,"
+    "rule,reason,message,argument_names,argument_digest,upstream_status,outcome,latency_ms,values,hash"
+)
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet may take for the beginning of a formula (OWASP, CSV Injection)."""
+
+HELP: Final = """Write every record, oldest first, as JSON Lines or CSV, to standard output or to a file (mode 0600).
+
+In CSV, a text that a spreadsheet would run as a formula gets a `'` before it: it came from an agent. The hash of each
+record is its place in the chain; what proves it is the state file and `audit verify`, not the export.
+
+Records as OpenTelemetry logs are not in this version: a collector reads the JSON Lines."""
+
+
+@click.command("export", help=HELP, short_help="write every record as JSON Lines or CSV")
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", help="(default: jsonl)")
+@click.option("--since", metavar="TIME", help="not before: `7d`, or `2026-01-31`")
+@click.option("--until", metavar="TIME", help="before")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="a new file to write to")
+@with_settings("state")
+def command(settings: Settings, *, form: str, since: str | None, until: str | None, output: Path | None) -> int:
+    """The command; its help is `HELP`."""
+    now = SystemClock().now()
+    first, last = moment(since, "--since", now), moment(until, "--until", now)
+    with evidence(settings.state) as found:
+        if found is None:
+            raise StateError(f"{NO_STATE} (`{settings.state}`)", "connect an MCP client, or see `keyid-gateway demo`")
+        number = 0
+        with _opened(output) as stream:
+            write = _csv(stream) if form == "csv" else _lines(stream)
+            for entry, linked in found.everything(first, last):
+                write(_data(entry, linked))
+                number += 1
+    if output is not None:
+        note(f"wrote {counted(number, 'record')} to `{output}`")
+    return 0
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[IO[str]]:
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"`{output}` cannot be written: {reason}", "choose a new file in a folder of yours") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+        yield stream
+
+
+def _data(entry: Entry, linked: str) -> Mapping[str, object]:
+    return {**calls.as_data(entry), "hash": linked}
+
+
+def _lines(stream: IO[str]) -> Callable[[Mapping[str, object]], None]:
+    def write(data: Mapping[str, object]) -> None:
+        stream.write(json.dumps(data, separators=(",", ":")) + "\n")
+
+    return write
+
+
+def _csv(stream: IO[str]) -> Callable[[Mapping[str, object]], None]:
+    columns = _COLUMNS.split(",")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+
+    def write(data: Mapping[str, object]) -> None:
+        writer.writerow([_cell(data[column]) for column in columns])
+
+    return write
+
+
+def _cell(value: object) -> object:
+    """A value that a spreadsheet shows, and never runs."""
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(str, value))
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
