@@ -63,6 +63,7 @@ class Settings:
     sign_in: bool
     oauth_client_id: str | None
     oauth_client_secret: str | None = field(repr=False)
+    oauth_client_key: str | None = field(repr=False)
     oauth_client_metadata_url: str | None
     oauth_issuer: str | None
     oauth_scopes: str | None
@@ -80,6 +81,7 @@ class Settings:
             self.state.parent / "credentials",
             self.oauth_client_id,
             self.oauth_client_secret,
+            self.oauth_client_key,
             self.oauth_client_metadata_url,
             self.oauth_issuer,
             self.oauth_scopes,
@@ -261,6 +263,14 @@ def _client_secret(text: str) -> str | None:
     return _optional(value)
 
 
+def _client_key(text: str) -> str | None:
+    kind, mark, where = text.partition(":")
+    value = _secret(kind, where) if mark and kind in _PLACES else text
+    if value and "PRIVATE KEY-----" not in value:
+        raise ValueError("a private key in PEM form is needed")
+    return value or None
+
+
 def _flow(text: str) -> Flow:
     for flow in get_args(Flow):
         if text == flow:
@@ -326,6 +336,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            lambda _: None, shown_default="none: the gateway registers itself"),
     Option("oauth_client_secret", "PLACE", "where its secret is: `env:VARIABLE`, `file:PATH`, `keyring:SERVICE/NAME`",
            _client_secret, lambda _: None, secret=True, shown_default="none"),
+    Option("oauth_client_key", "PLACE", "where its private key (PEM) is, which signs for `client_credentials`",
+           _client_key, lambda _: None, secret=True, shown_default="none"),
     Option("oauth_client_metadata_url", "URL", "the client metadata document that stands for a registration",
            _optional_url, lambda _: None, shown_default="none"),
     Option("oauth_issuer", "URL", "the only authorization server that is trusted, and that is shown the secret",

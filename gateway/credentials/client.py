@@ -18,6 +18,8 @@ class Client:
     folder: Path
     id: str | None = None
     secret: str | None = field(default=None, repr=False)
+    key: str | None = field(default=None, repr=False)
+    """A private key (PEM) that signs for the client, instead of a secret."""
     metadata_url: str | None = None
     issuer: str | None = None
     """The only authorization server that may see `secret`, and that tokens are taken from; None: whoever is named."""

@@ -70,6 +70,8 @@ def test_an_empty_variable_says_nothing(place: Place) -> None:
 def test_every_option_can_be_given_in_all_three_ways(place: Place, name: str) -> None:
     secret = place.folder / "secret"
     secret.write_text("s3cret\n", encoding="utf-8")
+    key = place.folder / "key"
+    key.write_text("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", encoding="utf-8")
     texts = {
         "upstream": "http://a.example/mcp",
         "header": "X-A: b",
@@ -80,6 +82,7 @@ def test_every_option_can_be_given_in_all_three_ways(place: Place, name: str) ->
         "audit_redact": "args.to",
         "sign_in": "true",
         "oauth_client_secret": f"file:{secret}",
+        "oauth_client_key": f"file:{key}",
         "oauth_client_metadata_url": "https://a.example/client.json",
         "oauth_issuer": "https://a.example",
         "oauth_flow": "client_credentials",

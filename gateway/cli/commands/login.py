@@ -21,6 +21,7 @@ from gateway.settings import Settings
 OAUTH: Final = (
     "oauth_client_id",
     "oauth_client_secret",
+    "oauth_client_key",
     "oauth_client_metadata_url",
     "oauth_issuer",
     "oauth_scopes",

@@ -9,12 +9,16 @@ but allowed ones, nobody asked who may not be.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final, Protocol
 
 import httpx2
 from mcp.client.auth import OAuthClientProvider, OAuthFlowError
-from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
+from mcp.client.auth.extensions.client_credentials import (
+    ClientCredentialsOAuthProvider,
+    PrivateKeyJWTOAuthProvider,
+    SignedJWTParameters,
+)
 from mcp.client.auth.oauth2 import OAuthContext
 from mcp.client.auth.utils import extract_field_from_www_auth, union_scopes
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
@@ -28,6 +32,7 @@ from gateway.credentials.child.kept import Kept, choose_method
 from gateway.credentials.client import Client
 
 _VERSION: Final = "2025-11-25"
+_ALGORITHMS: Final = ("ES256", "ES384", "RS256", "EdDSA")
 
 
 class Person(Protocol):
@@ -62,11 +67,11 @@ class Flow:
     async def machine(self, status: int, challenge: str) -> None:
         """Client credentials: no person. Raises `Stopped`."""
         client = self._client
-        if client.id is None or client.secret is None:
+        if client.id is None or (client.secret is None and client.key is None):
             raise Stopped(
                 "no client",
-                "client credentials need an id and a secret",
-                "pass --oauth-client-id, and the secret in KEYID_GATEWAY_OAUTH_CLIENT_SECRET",
+                "client credentials need an id, and a secret or a private key",
+                "pass --oauth-client-id, and the secret in KEYID_GATEWAY_OAUTH_CLIENT_SECRET or --oauth-client-key",
             )
         known = self._kept.record.issuer if self._kept.record is not None else None
         provider = _provider_of_a_machine(client, self._kept, client.issuer or known)
@@ -184,9 +189,30 @@ def _provider_of_a_machine(client: Client, kept: Kept, issuer: str | None) -> OA
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the issuer should be named: it is from the second time on
+        if client.key is not None:
+            signed = _signature(client.id or "", client.key)
+            return PrivateKeyJWTOAuthProvider(client.upstream, kept, client.id or "", signed, client.scopes, issuer)
         return ClientCredentialsOAuthProvider(
             client.upstream, kept, client.id or "", client.secret or "", scope=client.scopes, issuer=issuer
         )
+
+
+def _signature(client_id: str, key: str) -> Callable[[str], Awaitable[str]]:
+    """Who signs for the client (RFC 7523, section 2.2), by the algorithm that the key is for. Raises `Stopped`."""
+    import jwt
+
+    for name in _ALGORITHMS:
+        try:
+            jwt.get_algorithm_by_name(name).prepare_key(key)
+        except (jwt.InvalidKeyError, TypeError, ValueError, UnicodeError):
+            continue
+        parameters = SignedJWTParameters(issuer=client_id, subject=client_id, signing_key=key, signing_algorithm=name)
+        return parameters.create_assertion_provider()
+    raise Stopped(
+        "key",
+        "the private key of the client cannot be used",
+        "it must be RSA, EC (P-256, P-384) or Ed25519, in PEM, without a password",
+    )
 
 
 def _result(returned: Returned, context: OAuthContext) -> AuthorizationCodeResult:
