@@ -16,12 +16,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from gateway import app, catalogue, filters, policies, replies, stdio
+from gateway import app, catalogue, filters, policies, replies
 from gateway.errors import ConfigError
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import Id, Kind, Message, Refusal, is_id, parse, serialise
 from gateway.policies import Source
-from gateway.policy import Decision, Facts, Policy, ToolCall, decide, decide_method, load
+from gateway.policy import Decision, Facts, Policy, ToolCall, decide, decide_request, load
 from gateway.policy.checks import Check, conjunction
 from gateway.policy.values import Comparison, Truth, compare, negate
 from gateway.relay import Relay
@@ -104,7 +104,7 @@ def allowed(rule: str = "(naive)") -> Decision:
 def unjudged() -> None:
     """It relays everything."""
     swap(decide, lambda _policy, _call, _facts: allowed())
-    swap(decide_method, lambda _policy, _method, *_: allowed())
+    swap(decide_request, lambda _policy, _method, _params: allowed())
 
 
 def folding() -> None:
@@ -119,7 +119,7 @@ def folding() -> None:
 
 def calls_only() -> None:
     """Only `tools/call` is judged."""
-    swap(decide_method, lambda _policy, _method, *_: allowed())
+    swap(decide_request, lambda _policy, _method, _params: allowed())
 
 
 def shown() -> None:
@@ -264,12 +264,7 @@ def believing() -> None:
 
 def unbounded() -> None:
     """Nothing is too large."""
-    sound = stdio.Lines.__init__
-
-    def naive(self: stdio.Lines, _limit: int) -> None:
-        sound(self, 2**40)
-
-    method(stdio.Lines, "__init__", naive)
+    swap(parse, lambda line, **_: parse(line, max_depth=2**40))
     swap(HttpLimits, lambda *words, **more: replace(HttpLimits(*words, **more), max_message_bytes=2**40))
 
 
@@ -286,9 +281,9 @@ def forgetting() -> None:
     """Where there is no policy, the one that comes with the program will do."""
     sound = policies.load_source
 
-    def naive(source: Source, builtin: Callable[[], Policy]) -> Policy:
+    def naive(source: Source, builtin: Callable[[], Policy], *layer: Any) -> Policy:
         try:
-            return sound(source, builtin)
+            return sound(source, builtin, *layer)
         except ConfigError:
             return builtin()
 

@@ -1,7 +1,7 @@
 """Bypass classes B19, B27, B28, from the other side: an upstream that lies, spoofs, redirects and never ends."""
 
 import json
-import threading
+import queue
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -328,19 +328,21 @@ BOUNDED = ("headers", "one header", "body", "chunks", "event", "lines", "garbage
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_b28_an_answer_without_end_ends(duel: Duel, kind: str) -> None:
     head, chunk = ENDLESS[kind]
-    hung_up = threading.Event()
+    outcome: queue.Queue[str] = queue.Queue()
 
     def reply(_: Any, line: Any) -> None:
         try:
             for data in (head, *[chunk] * (20_000 if kind in BOUNDED else 2_000)):
                 line.send(data)
         except OSError:
-            hung_up.set()
+            outcome.put("hung up")
+        else:
+            outcome.put("read to its end")
         line.hang_up()
 
     duel.upstream.script("work", reply)
     assert duel.call()["error"]["code"] == -32603
-    assert kind not in BOUNDED or hung_up.wait(PATIENCE), "everything was read"
+    assert kind not in BOUNDED or outcome.get(timeout=PATIENCE) == "hung up"
 
 
 def test_b28_a_stream_of_events_without_end_delays_no_other_call_and_can_be_cancelled(duel: Duel) -> None:
