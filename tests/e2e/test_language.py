@@ -339,7 +339,8 @@ def test_b15_resources_and_prompts_are_judged_one_by_one(home: Home, upstream: S
 
 def test_b15_news_of_what_may_not_be_read_are_dropped_after_an_edit(home: Home, standin: Standin) -> None:
     inbox = "keyid://inbox/unread"
-    with started(home, standin.url, HANDSHAKE, policy=document({"send_email": {}}, "allow")) as gateway:
+    with Gateway(home, standin.url, policy=document({"send_email": {}}, "allow")) as gateway:
+        gateway.initialize()
         assert "result" in gateway.request("resources/subscribe", {"uri": inbox})
         assert standin.wait_for(lambda entry: entry.get("http") == "GET", PATIENCE), "the stream that news come on"
         standin.deliver(Post("email", "a@b.example", "news", "Hi"))
