@@ -40,6 +40,10 @@ class UpstreamError(GatewayError):
 
 
 class StateError(GatewayError):
-    """The state file cannot be read or written."""
+    """The state file cannot be read or written. `told` is what an agent may read of it: the cause, and no place."""
 
     exit_code: ClassVar[int] = 5
+
+    def __init__(self, message: str, hint: str | None = None, *, told: str = "the state file cannot be used") -> None:
+        super().__init__(message, hint)
+        self.told = told

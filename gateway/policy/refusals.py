@@ -66,9 +66,14 @@ def refuse_uncounted(limit: Limit, fault: Unmeasurable) -> Decision:
     return denied(rule, "limit", limit.on_deny or f'Denied by rule "{rule}": {fault.path} must be {fault.expected}')
 
 
-def refuse_state() -> Decision:
-    """Counters, approvals or the log cannot be read or written: nothing is relayed unrecorded."""
-    return denied("(state)", "state", "Internal policy error")
+def refuse_state(cause: str = "a fault of the gateway") -> Decision:
+    """Counters, approvals or the log cannot be read or written: nothing is relayed unrecorded.
+
+    The agent reads the cause, so that it can pass it on, and no place: neither where the file is nor how to get rid of
+    it. What to do about it stands in the log, which is the owner's.
+    """
+    advice = "Nothing passes unrecorded; the owner of this machine finds what to do in the gateway's log"
+    return denied("(state)", "state", f"Internal policy error: {cause}. {advice}")
 
 
 def refuse_no_policy(cause: str) -> Decision:

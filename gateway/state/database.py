@@ -118,11 +118,16 @@ class Database:
 
     def _still_ours(self) -> None:
         if files.identity(self.path) != self._file:
-            raise StateError(f"the state file `{self.path}` was moved or replaced", "start the gateway again")
+            raise StateError(
+                f"the state file `{self.path}` was moved or replaced",
+                "start the gateway again",
+                told="the state file was moved or replaced",
+            )
         if migrations.version(self.connection) != migrations.VERSION:
             raise StateError(
                 f"the state file `{self.path}` was changed by another version of this program",
                 "start the gateway again",
+                told="the state file was changed by another version of the gateway",
             )
 
     async def _when_free(self, step: Callable[[], None], patience: float) -> None:

@@ -49,21 +49,23 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> StateError:
     if known is None:
         return StateError(f"the state file `{path}` cannot be used: {error}", _WRITABLE)
     cause, hint = known
-    return StateError(f"the state file `{path}` {cause}", hint)
+    return StateError(f"the state file `{path}` {cause}", hint, told=f"the state file {cause}")
 
 
 def from_system(error: OSError, path: Path) -> StateError:
     """The `StateError` of what the operating system reports about the file at `path`."""
     reason = os.strerror(error.errno).lower() if error.errno else str(error)
     hint = _FREE_SPACE if error.errno in (errno.ENOSPC, errno.EDQUOT) else _WRITABLE
-    return StateError(f"the state file `{path}` cannot be opened: {reason}", hint)
+    cause = f"cannot be opened: {reason}"
+    return StateError(f"the state file `{path}` {cause}", hint, told=f"the state file {cause}")
 
 
 def damaged(what: str) -> StateError:
     """The `StateError` of a value in the file that the gateway never writes."""
-    return StateError(f"the state file is damaged: {what}", _DAMAGED)
+    return StateError(f"the state file is damaged: {what}", _DAMAGED, told="the state file is damaged")
 
 
 def broken_chain(what: str) -> StateError:
     """The `StateError` of an audit log that takes no further record, because it is not as the gateway left it."""
-    return StateError(f"the audit log takes no further record: {what}", f"{_VERIFY}; {_DAMAGED}")
+    told = "the audit log takes no further record"
+    return StateError(f"{told}: {what}", f"{_VERIFY}; {_DAMAGED}", told=told)

@@ -107,11 +107,15 @@ def test_without_a_state_every_call_is_refused_and_the_log_says_why_until_it_is_
         assert "result" in gateway.initialize()
         refused = gateway.call("one")
         assert is_refused(refused, "(state)")
-        assert refused["content"][0]["text"] == "[POLICY DENIED] Internal policy error"
-        assert len(gateway.request("tools/list")["result"]["tools"]) == 1
-        assert gateway.request("resources/read", {"uri": "a:b"})["error"]["message"] == (
-            "Denied by policy: Internal policy error"
+        text = refused["content"][0]["text"]
+        assert text.startswith("[POLICY DENIED] Internal policy error: the state file ")
+        assert text.endswith(
+            ". Nothing passes unrecorded; the owner of this machine finds what to do in the gateway's log"
         )
+        assert str(state.parent) not in text
+        assert len(gateway.request("tools/list")["result"]["tools"]) == 1
+        message = gateway.request("resources/read", {"uri": "a:b"})["error"]["message"]
+        assert message == text.replace("[POLICY DENIED]", "Denied by policy:")
         gateway.wait_for_error(hint)
         assert cause in gateway.errors
         assert upstream.asked("tools/call") == []

@@ -9,8 +9,15 @@ def limit(maximum: str, window: str, on_deny: str = "") -> Limit:
     return Limit("/all_tools/limits/0", "all_tools", "calls", Decimal(maximum), window, 60, "grant", "fixed", on_deny)
 
 
-def test_state_is_refused_without_details() -> None:
-    assert refuse_state() == Decision("deny", "(state)", "state", "Internal policy error")
+def test_state_is_refused_with_its_cause() -> None:
+    assert refuse_state("the state file is damaged") == Decision(
+        "deny",
+        "(state)",
+        "state",
+        "Internal policy error: the state file is damaged. Nothing passes unrecorded; "
+        "the owner of this machine finds what to do in the gateway's log",
+    )
+    assert refuse_state().message.startswith("Internal policy error: a fault of the gateway. ")
 
 
 def test_no_policy_says_the_cause() -> None:

@@ -13,7 +13,7 @@ import click
 
 from gateway.cli import calls
 from gateway.cli.evidence import evidence
-from gateway.cli.flags import with_settings
+from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE
 from gateway.cli.moments import moment
 from gateway.cli.screen import note
@@ -35,19 +35,26 @@ HELP: Final = """Write every record, oldest first, as JSON Lines or CSV, to stan
 In CSV, a text that a spreadsheet would run as a formula gets a `'` before it: it came from an agent. The hash of each
 record is its place in the chain; what proves it is the state file and `audit verify`, not the export.
 
-Records as OpenTelemetry logs are not in this version: a collector reads the JSON Lines."""
+Records as OpenTelemetry logs are not in this version: a collector reads the JSON Lines.
+
+\b
+--json: one record a line, which is the default: what `audit tail --json`
+  has, and "hash" """
 
 
 @click.command("export", help=HELP, short_help="write every record as JSON Lines or CSV")
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", help="(default: jsonl)")
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="(default: jsonl)")
 @click.option("--since", metavar="TIME", help="not before: `7d`, or `2026-01-31`")
 @click.option("--until", metavar="TIME", help="before")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="a new file to write to")
 @with_settings("state")
-def command(settings: Settings, *, form: str, since: str | None, until: str | None, output: Path | None) -> int:
+@json_flag
+def command(settings: Settings, *, form: str | None, output: Path | None, as_json: bool, **span: str | None) -> int:
     """The command; its help is `HELP`."""
+    if as_json and form == "csv":
+        raise UsageError("`--json` and `--format csv` exclude each other", "leave one of them out")
     now = SystemClock().now()
-    first, last = moment(since, "--since", now), moment(until, "--until", now)
+    first, last = moment(span["since"], "--since", now), moment(span["until"], "--until", now)
     with evidence(settings.state) as found:
         if found is None:
             raise StateError(f"{NO_STATE} (`{settings.state}`)", "connect an MCP client, or see `keyid-gateway demo`")
