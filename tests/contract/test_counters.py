@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from gateway.policy.decision import Limit
-from gateway.state import Charge, Counters, Exhausted, Reservation
+from gateway.state import Charge, Counters, Exhausted, Reservation, Taken
+from gateway.state import take as take_all
 from tests.unit.state.manual import MIDNIGHT, charge, limit
 
 DAY = 86400.0
@@ -39,6 +40,53 @@ def granted(counters: Counters, one: Charge, now: float) -> int:
 
 def used(counters: Counters, now: float) -> list[Decimal]:
     return [row.used for row in counters.usage(now)]
+
+
+class TestSession:
+    def test_a_session_never_gets_more_and_no_time_helps(self, counters: Counters) -> None:
+        one = charge(limit(2, "session", scope="session"))
+        assert granted(counters, one, MIDNIGHT) == 2
+        for now in (MIDNIGHT + 400 * DAY, MIDNIGHT - DAY):
+            assert refused(counters, one, now) == Exhausted(one, None)
+        assert granted(counters, charge(one.limit, session="s2"), MIDNIGHT) == 2
+
+    def test_it_ends_with_its_session(self, counters: Counters) -> None:
+        one = charge(limit(1, "session", scope="session"))
+        take(counters, one, MIDNIGHT)
+        (row,) = counters.usage(MIDNIGHT + DAY)
+        assert row.used == 1
+        assert row.resets_at is None
+        counters.forget_session("s1")
+        assert granted(counters, one, MIDNIGHT) == 1
+
+    def test_what_was_taken_is_given_back_once_and_at_most_so_often_as_there_is_room(self, counters: Counters) -> None:
+        one = charge(limit(1, "session", scope="session"))
+        reservation = take(counters, one, MIDNIGHT)
+        counters.release(reservation, MIDNIGHT + DAY)
+        counters.release(reservation, MIDNIGHT + DAY)
+        again = take(counters, one, MIDNIGHT + 2 * DAY)
+        counters.release(again, MIDNIGHT + 2 * DAY)
+        assert granted(counters, one, MIDNIGHT + 3 * DAY) == 0
+
+
+class TestScopes:
+    def test_the_scope_of_the_server_counts_every_grant_and_session_together(self, counters: Counters) -> None:
+        of = limit(2, scope="server")
+        take(counters, charge(of, grant="ann", session="s1"), MIDNIGHT)
+        take(counters, charge(of, grant="bob", session="s2"), MIDNIGHT)
+        refused(counters, charge(of, grant="eve", session="s3"), MIDNIGHT)
+        take(counters, charge(of, server="https://other.example/mcp"), MIDNIGHT)
+
+
+class TestTrying:
+    def test_what_is_tried_out_is_counted_where_all_of_it_would_have_been(self, counters: Counters) -> None:
+        tried = charge(replace(limit(1, counter="tried"), observed=True))
+        other = charge(replace(limit(9, counter="other"), observed=True))
+        enforced = charge(limit(3, counter="enforced"))
+        results = [take_all(counters, [tried, other, enforced], MIDNIGHT) for _ in range(4)]
+        assert [isinstance(result, Taken) for result in results] == [True, True, True, False]
+        assert [isinstance(result, Taken) and result.would for result in results[:2]] == [None, Exhausted(tried, 60)]
+        assert used(counters, MIDNIGHT) == [3, 1, 1]
 
 
 class TestFixed:

@@ -39,16 +39,16 @@ def limit(
     tools_key: str = "send_email",
 ) -> Limit:
     """A limit; `window` is a published name or seconds, and chooses the strategy where none is given."""
-    seconds = _WINDOWS.get(window) or int(window)
+    seconds = 0 if window == "session" else _WINDOWS.get(window) or int(window)
     return Limit(
         rule=f"/tools/{tools_key}/limits/0",
         tools_key=tools_key,
         counter=counter,
         maximum=Decimal(maximum),
-        window=window if window in _WINDOWS else f"{window} seconds",
+        window=window if window in _WINDOWS or not seconds else f"{window} seconds",
         seconds=seconds,
         scope=scope,
-        strategy=strategy or ("fixed" if window in _WINDOWS else "sliding"),
+        strategy=strategy or ("session" if not seconds else "fixed" if window in _WINDOWS else "sliding"),
     )
 
 
