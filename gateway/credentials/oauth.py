@@ -172,11 +172,8 @@ class OAuth:
         _LOG.warning("%s", f"{answer.message} ({answer.hint})" if answer.hint else answer.message)
         return answer
 
-    def _tell(self, opened: Opened | NotIt) -> None:
-        if isinstance(opened, Opened) and opened.opened:
-            _LOG.warning("sign in to %s in the browser that has just opened", self._client.server)
-        else:
-            _LOG.error("no browser could be opened: run `%s` in a terminal", self._client.login)
+    def _tell(self, _: Opened | NotIt) -> None:
+        _LOG.warning("sign in to %s in the browser that has just opened", self._client.server)
 
     # --- what to say --------------------------------------------------------------------------------------------------
 

@@ -152,6 +152,16 @@ def test_run_with_sign_in_opens_one(person: Person) -> None:
     assert len(person.opened) == 1
 
 
+def test_run_with_sign_in_where_there_is_no_browser(person: Person) -> None:
+    person.home.environment |= {"BROWSER": "/there/is/none %s", "PATH": "/there/is/none", "DISPLAY": ""}
+    url = person.standin.url
+    with running(person, "--sign-in") as gateway:
+        assert gateway.initialize()["error"]["message"] == (
+            f"`{url}` wants a sign-in, and no browser could be opened here: "
+            f"run `keyid-gateway login --upstream {url} --no-browser` in a terminal"
+        )
+
+
 def test_a_login_elsewhere_counts_at_once(person: Person) -> None:
     with running(person) as gateway:
         assert "error" in gateway.initialize()

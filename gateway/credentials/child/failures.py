@@ -90,11 +90,19 @@ def nobody_came(client: Client, seconds: float) -> Stopped:
     )
 
 
+def no_browser(client: Client) -> Stopped:
+    return Stopped(
+        "no browser",
+        f"`{client.server}` wants a sign-in, and no browser could be opened here",
+        f"run `{client.login} --no-browser` in a terminal",
+    )
+
+
 def address(url: str, why: str) -> Stopped:
     return Stopped(
         "address",
         f"the upstream names `{plain(url)}` for the sign-in, which is not opened: {why}",
-        "nothing was sent there; ask whoever runs the server",
+        "nothing was sent there; ask whoever runs the server; if it is meant, name it with --oauth-issuer",
     )
 
 

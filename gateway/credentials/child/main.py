@@ -174,12 +174,15 @@ class _Asked:
         self._client: Client = request.client
         self._addresses = Addresses(request.client.upstream, request.client.issuer)
         self._browser = request.ask == "browser"
+        self._at_a_terminal = request.operation == "sign in"
         self._lines = lines
         self._say = say
 
     async def show(self, url: str) -> None:
         await self._addresses.resolve(url)
         opened = self._browser and await asyncio.to_thread(_open, url)
+        if not opened and not self._at_a_terminal:
+            raise failures.no_browser(self._client)
         self._say("open", {"url": url, "opened": opened})
 
     async def answer(self, callback: Callback) -> Returned:
