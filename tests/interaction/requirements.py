@@ -74,6 +74,12 @@ REQUIREMENTS: Final[Mapping[str, str]] = MappingProxyType(
         "translate.cancel": "a cancelled call stops at the server",
         "translate.subscriptions": "subscriptions and changed lists are heard of, until they are not wanted any more",
         "translate.concurrent": "calls and questions at once do not get mixed up",
+        # what the official conformance suite asks besides (`scenarios.py`)
+        "suite.answers": "every kind of content, resource, prompt and completion passes byte for byte, in both eras",
+        "suite.questions": "schemas of questions pass with their defaults and enumerations, and so do the answers",
+        "suite.input": "rounds of input pass with their state and what else they carry, for calls and prompts",
+        "suite.caching": "what a server says of caching passes where nothing was taken away",
+        "suite.no-deref": "nothing that a schema or an icon refers to is fetched",
         # the start
         "start.lean": "before the first answer neither the SDK nor pydantic is imported, and the SDK never",
     }
