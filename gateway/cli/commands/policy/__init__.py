@@ -18,5 +18,15 @@ def command() -> None:
     """The group; its help is `HELP`."""
 
 
-for _command in (init.command, check.command, test.command, explain.command, replay.command, fmt.command, schema.command, convert.command, scan.command):
+for _command in (
+    init.command,
+    check.command,
+    test.command,
+    explain.command,
+    replay.command,
+    fmt.command,
+    schema.command,
+    convert.command,
+    scan.command,
+):
     command.add_command(_command)
