@@ -35,7 +35,8 @@ class Place:
         if self.era == HANDSHAKE:
             self.gateway.initialize()
             self.upstream.wait_for("GET")
-            self.upstream.forget()
+        self.call(FREE)  # so that the tools are known
+        self.upstream.forget()
         self.gateway.others.clear()
         self.tool = next(self._tools)
 

@@ -200,6 +200,7 @@ class Scripted:
         self.capabilities = dict(capabilities or {"tools": {"listChanged": True}})
         self.sessions = 0
         self._asked: list[Asked] = []
+        self._by_method: dict[str, list[Asked]] = {}
         self._scripts: dict[str, deque[Reply]] = {}
         self._changed = threading.Condition()
         self._port = 0
@@ -236,6 +237,7 @@ class Scripted:
         """Begin anew: no requests, no scripts."""
         with self._changed:
             self._asked.clear()
+            self._by_method.clear()
             self._scripts.clear()
 
     def everything(self) -> list[Asked]:
@@ -246,7 +248,7 @@ class Scripted:
     def asked(self, method: str) -> list[Asked]:
         """The requests of this method (or verb) so far."""
         with self._changed:
-            return [asked for asked in self._asked if asked.method == method]
+            return list(self._by_method.get(method, ()))
 
     def calls(self, tool: str) -> list[Asked]:
         """The calls of this tool so far."""
@@ -255,18 +257,15 @@ class Scripted:
     def wait_for(self, method: str, count: int = 1) -> Asked:
         """Wait until that many requests of this method have arrived; the last of them."""
         with self._changed:
-            found: list[Asked] = []
-
-            def enough() -> bool:
-                found[:] = [asked for asked in self._asked if asked.method == method]
-                return len(found) >= count
-
-            assert self._changed.wait_for(enough, PATIENCE), f"{len(found)} of {count} `{method}` arrived"
-            return found[count - 1]
+            assert self._changed.wait_for(lambda: len(self._by_method.get(method, ())) >= count, PATIENCE), (
+                f"{len(self._by_method.get(method, ()))} of {count} `{method}` arrived"
+            )
+            return self._by_method[method][count - 1]
 
     def _answer(self, asked: Asked, line: Line) -> None:
         with self._changed:
             self._asked.append(asked)
+            self._by_method.setdefault(asked.method, []).append(asked)
             script = self._scripts.get(asked.tool or "") or self._scripts.get(asked.method)
             reply = script.popleft() if script else self._usual(asked)
             self._changed.notify_all()
