@@ -15,6 +15,7 @@ And of each counter: it holds what was decided, less what was given back because
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 from gateway.state import Record
@@ -133,22 +134,34 @@ def within(records: Sequence[Record], window: str, now: float) -> list[Record]:
     return [record for record in records if record.at // seconds == now // seconds]
 
 
-def expected_usage(records: Sequence[Record], now: float) -> Mapping[tuple[str, str], int]:
-    """What each counter of fixed windows must hold, by its name and owner (a grant, or a session)."""
+def expected_usage(
+    records: Sequence[Record], now: float, asked: Mapping[str, Asked]
+) -> Mapping[tuple[str, str, str | None], Decimal]:
+    """What each counter must hold, by its name, its owner (a grant, a session, nobody), and what is counted apart.
+
+    `asked` are the calls by the digest of their arguments.
+    """
     kept = charged(records)
-    found: Counter[tuple[str, str]] = Counter()
+    found: defaultdict[tuple[str, str, str | None], Decimal] = defaultdict(Decimal)
     for record in within(kept, "day", now):
-        found["all", record.grant] += 1
-        match record.tool:
-            case tool if tool in (OPEN, SCARCE):
-                found[tool, record.grant] += 1
-            case tool if tool == OWN:
-                found[tool, record.session] += 1
-            case _:
-                continue
+        found["all", record.grant, None] += 1
+        if record.tool == OWN:
+            found[OWN, record.session, None] += 1
+        elif record.tool == SCARCE:
+            found[SCARCE, record.grant, None] += 1
+        elif record.tool == OPEN:
+            arguments = asked[record.argument_digest].params["arguments"]
+            found[OPEN, record.grant, None] += 1
+            found["all of us", "", None] += 1
+            found["spent", record.grant, None] += Decimal(str(arguments["cost"]))
+            found["of each", record.grant, arguments["who"]] += 1
+    for record in kept:
+        if record.tool == OPEN:
+            found["always", record.session, None] += 1
+            found["lately", record.grant, None] += record.at > now - _SECONDS["day"]
     for record in within(kept, "hour", now):
         if record.tool == OPEN:
-            found["hourly", record.session] += 1
+            found["hourly", record.session, None] += 1
     return found
 
 

@@ -6,12 +6,13 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from gateway.clock import SystemClock
-from gateway.jsonrpc import serialise
+from gateway.jsonrpc import loads, serialise
 from gateway.state import Record, State, reading
 from scripts.bench_lib.processes import resident, surroundings
 from scripts.soak_lib import accounts
@@ -174,14 +175,24 @@ class _Run:
 
     async def _count(self) -> None:
         """Hold the counters against the log, while the sessions still have theirs."""
+        state = await State.open(self._state, clock=SystemClock())
+        try:
+            asked = {self._digest(state, one): one for one in self._asked.values()}
+        finally:
+            state.close()
         now = SystemClock().now()
         with reading(self._state) as transaction:
-            usage = {(one.key.counter, one.key.owner): int(one.used) for one in transaction.counters.usage(now)}
-        expected = accounts.expected_usage(self._records(), now)
-        for key, due in expected.items():
-            held = usage.get(key, 0)
-            self._report.counters[" of ".join(key)] = [str(held), str(due)]
-            self._check(held == due, f"the counter `{key[0]}` of {key[1]} holds {held}, not {due}")
+            usage = [((of.key.counter, of.key.owner), of.used) for of in transaction.counters.usage(now)]
+        expected = accounts.expected_usage(self._records(), now, asked)
+        held, due = _sorted(usage), _sorted((key[:2], amount) for key, amount in expected.items())
+        for key, amounts in due.items():
+            name = " of ".join(part for part in key if part)
+            self._report.counters[name] = [" ".join(map(str, of.get(key, ()))) for of in (held, due)]
+            self._check(held.get(key) == amounts, f"the counter `{name}` holds {held.get(key)}, not {amounts}")
+
+    @staticmethod
+    def _digest(state: State, asked: Asked) -> str:
+        return state.digest(serialise(loads(serialise(asked.params["arguments"]).decode())))
 
     async def _balance(self) -> None:
         """Hold everything against everything."""
@@ -233,6 +244,14 @@ class _Run:
     def _check(self, holds: object, what: str) -> None:
         if not holds:
             self._report.violations.append(what)
+
+
+def _sorted(amounts: Iterable[tuple[tuple[str, str], Decimal]]) -> dict[tuple[str, str], list[Decimal]]:
+    """All amounts of each name and owner: whose is whose of those that are counted apart, the file does not tell."""
+    found: dict[tuple[str, str], list[Decimal]] = {}
+    for key, amount in amounts:
+        found[key] = sorted([*found.get(key, ()), amount])
+    return found
 
 
 def _show(report: Report) -> None:

@@ -22,6 +22,9 @@ OPEN, SCARCE, PACED, OWN, CLOSED, GUARDED, NOBODY = "open", "scarce", "paced", "
 TOOLS = (OPEN, SCARCE, PACED, OWN, CLOSED, GUARDED)
 PLENTY = 1_000_000_000
 PACE_SECONDS = 2
+WHO = ("a", "b", "c")
+COSTS = (0, 1, 0.1, 0.25, 1.75, 12.01)
+"""What calls cost: of the amounts that are no whole numbers, sums of doubles would not be exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,12 @@ MALFORMED: Sequence[bytes] = (
 
 
 def policy(calls: int) -> Mapping[str, Json]:
-    """Limits of every kind: one that nobody reaches, one that both gateways share, a pace, one of each session."""
+    """Limits of every kind: most that nobody reaches, one that both gateways share, a pace, one of each session."""
 
-    def limit(counter: str, most: int, window: str = "day", scope: str = "grant") -> Mapping[str, Json]:
-        return {"counter": counter, "window": window, "max": most, "scope": scope}
+    def limit(
+        counter: str, most: int, window: str | int = "day", scope: str = "grant", **more: str
+    ) -> Mapping[str, Json]:
+        return {"counter": counter, "window": window, "max": most, "scope": scope, **more}
 
     return {
         "version": "1",
@@ -99,7 +104,17 @@ def policy(calls: int) -> Mapping[str, Json]:
         "hide": [CLOSED],
         "all_tools": {"limits": [limit("all", PLENTY)]},
         "tools": {
-            OPEN: {"limits": [limit("open", PLENTY), limit("hourly", PLENTY, "hour", "session")]},
+            OPEN: {
+                "limits": [
+                    limit("open", PLENTY),
+                    limit("hourly", PLENTY, "hour", "session"),
+                    limit("always", PLENTY, "session", "session"),
+                    limit("all of us", PLENTY, "day", "server"),
+                    limit("spent", PLENTY, increment_from="args.cost"),
+                    limit("of each", PLENTY, per="args.who"),
+                    limit("lately", PLENTY, 86_400, strategy="sliding"),
+                ]
+            },
             SCARCE: {"limits": [limit("scarce", most_scarce(calls))]},
             PACED: {"rate_limit": {"max": 20, "window": PACE_SECONDS}},
             OWN: {"limits": [limit("own", most_own(calls), scope="session")]},
@@ -148,6 +163,7 @@ class Dice:
         kind = draw.choices(KINDS, self._weights)[0]
         stateless = not kind.handshake_only and draw.random() < 0.25
         arguments: dict[str, Json] = {"n": n, "fault": kind.name, "text": "é\u2028" * draw.choice((0, 1, 20, 2000))}
+        arguments |= {"who": draw.choice(WHO), "cost": draw.choice(COSTS)}
         if draw.random() < 0.1:
             arguments |= {"big": 2**60 + n, "deep": [[[{"": None}]]]}
         if kind.tool == GUARDED:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,7 +18,13 @@ DENIED = {"id": 3, "result": {"isError": True, "_meta": {"keyid-gateway/decision
 
 def asked(n: int, kind: str) -> Asked:
     tool = BY_NAME[kind].tool
-    return Asked(n, BY_NAME[kind], {"name": tool, "arguments": {"n": n, "fault": kind}}, stateless=False, patience=0.0)
+    return Asked(
+        n,
+        BY_NAME[kind],
+        {"name": tool, "arguments": {"n": n, "fault": kind, "cost": 0.1, "who": "a"}},
+        stateless=False,
+        patience=0.0,
+    )
 
 
 def record(n: int, kind: Any, tool: str = OPEN, *, outcome: str | None = None, at: float = NOON) -> Record:
@@ -104,12 +111,19 @@ def test_what_does_not_fit_is_found(changes: dict[str, Json], words: str) -> Non
 
 
 def test_counters_hold_what_was_decided_and_not_given_back() -> None:
-    assert expected_usage(SOUND.records, NOON) == {
-        ("all", "soak"): 3,
-        ("open", "soak"): 3,
-        ("hourly", "s"): 3,
+    by_digest = {str(n): one for n, one in CALLS.items()}
+    assert expected_usage(SOUND.records, NOON, by_digest) == {
+        ("all", "soak", None): 3,
+        ("open", "soak", None): 3,
+        ("all of us", "", None): 3,
+        ("spent", "soak", None): Decimal("0.3"),
+        ("of each", "soak", "a"): 3,
+        ("always", "s", None): 3,
+        ("lately", "soak", None): 3,
+        ("hourly", "s", None): 3,
     }
-    assert expected_usage(SOUND.records, NOON + 86_400) == {}
+    later = expected_usage(SOUND.records, NOON + 86_401, by_digest)
+    assert later == {("always", "s", None): 3, ("lately", "soak", None): 0}
 
 
 def test_a_limit_that_is_passed_or_not_used_is_found() -> None:
