@@ -66,6 +66,8 @@ class Alone:
 ALONE: Mapping[str, Alone] = {
     "decide_64": Alone("`decide`, recommended pack", 20.0, "µs"),
     "decide_10000": Alone("`decide`, 10 000 tools / recommended pack", 1.2, "x", 0.8),
+    "decide_patterns": Alone("`decide`, 1 000 patterns more / recommended pack", 1.2, "x", 0.8),
+    "decide_large": Alone("`decide`, 1 000 rules over 100 kB / over 10 kB", 12.0, "x"),
     "state": Alone("reserve one limit + two audit records, p50", 150.0, "µs"),
     "state_pack": Alone("reserve all limits of the called tool + two audit records, p50", 150.0, "µs"),
     "lock": Alone("a ping beside a call that waits for the state file", 50.0, "ms"),

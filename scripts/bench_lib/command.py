@@ -17,6 +17,7 @@ import platformdirs
 from scripts.bench_lib import alone, peers, policies, report, upstreams
 from scripts.bench_lib.bounds import GATEWAY, HTTP, SDK, SDK_GATEWAY, Measured, verdicts
 from scripts.bench_lib.contestants import Call, Contestant, OverLines, Programs, RawHttp, SdkDirectly, SdkThroughGateway
+from scripts.bench_lib.deciding import measure_large
 from scripts.bench_lib.processes import BenchError
 from scripts.bench_lib.rounds import Interruption, Plan, measure_flights, measure_mode, measure_starts
 
@@ -125,6 +126,7 @@ class _Run:
         call, document = self._plan.call, self._document
         if "decide" in self._chosen:
             measured.alone |= alone.measure_decide(document, call)
+            measured.alone |= measure_large(document, call.tool, call.arguments)
         if "state" in self._chosen:
             measured.alone |= await alone.measure_state(document, call, self._folder, self._options.records)
         with self._upstream("sse") as address:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.keyid import recommended
 from gateway.policy import Facts, ToolCall, decide, load
-from scripts.bench_lib.policies import PLENTY, Document, denying, lacks, roomy, widened
+from scripts.bench_lib.policies import PLENTY, Document, denying, lacks, patterned, roomy, ruled, widened
 
 
 def _document(**more: object) -> str:
@@ -70,3 +70,16 @@ def test_a_wider_policy_has_the_entry_of_the_called_tool_so_many_times_more() ->
 def test_the_edit_denies_the_called_tool_only() -> None:
     edited = denying(roomy(_document(tools={"send": {}, "read": {}})), "send")
     assert edited["tools"] == {"send": {"action": "deny"}, "read": {}}
+
+
+def test_patterns_beside_a_policy_change_nothing_for_the_called_tool() -> None:
+    beside = load(json.dumps(patterned(roomy(_document()), 3)).encode(), name="beside")
+    assert len(beside.patterns) == 3
+    assert [entry.key for entry in beside.listed("send")] == ["send"]
+
+
+def test_rules_are_all_looked_at_and_none_refuses() -> None:
+    policy = load(json.dumps(ruled(3)).encode(), name="rules")
+    assert len(policy.applied("t").checks) == 3
+    assert decide(policy, ToolCall("t", {"body": "y"}), Facts(mirrored=True)).effect == "allow"
+    assert decide(policy, ToolCall("t", {"body": "secret2"}), Facts(mirrored=True)).effect == "deny"
