@@ -1,4 +1,4 @@
-"""The decision by itself, where a document or a call is large: it costs no more than in proportion to what it looks at."""
+"""The decision by itself, where a document or a call is large: it costs no more than in proportion to what it reads."""
 
 import json
 from collections.abc import Mapping, Sequence
