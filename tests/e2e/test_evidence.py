@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway.state.evidence import examining
+from gateway.state.queries import Query
 from tests.e2e.process import ALLOW_ALL, Gateway, Home
 from tests.e2e.scripted import Scripted
 
@@ -35,3 +37,25 @@ def test_values_are_kept_where_the_owner_asked_for_them_and_secrets_never(home: 
     assert two.reason == "unknown tool"
     assert (two.argument_names, two.argument_digest, two.values) == (("… (+4 names)",), "", None)
     assert not [file for file in home.path.glob("state.db*") if SECRET.encode() in file.read_bytes()]
+
+
+def test_the_log_of_two_gateways_of_which_one_was_killed_is_whole(home: Home, upstream: Scripted) -> None:
+    with (
+        Gateway(home, upstream.url, policy=ALLOW_ALL) as first,
+        Gateway(home, upstream.url, policy=ALLOW_ALL) as second,
+    ):
+        for gateway in (first, second):
+            gateway.initialize()
+        for number in range(40):
+            for gateway in (first, second):
+                gateway.send({"jsonrpc": "2.0", "id": f"c{number}", "method": "tools/call", "params": {"name": "one"}})
+        second.answer("c0")
+        second.process.kill()
+        first.answers([f"c{number}" for number in range(40)])
+    with examining(home.state) as evidence:
+        found = evidence.verify()
+        head = evidence.head(0.0)
+        calls = {each.first.record.session for each in evidence.find(Query(outcome="ok"), order="newest", limit=None)}
+    assert (found.broken, found.first) == (None, 1)
+    assert found.last == head.seq
+    assert len(calls) == 2
