@@ -259,7 +259,7 @@ def _shown(step: Step) -> str:
 def _line_of(policy: Policy, rule: str) -> int | None:
     """The line of a rule in the policy; None where it is no place in it."""
     where = places(policy.text, policy.name)
-    return where.value(rule)[0] if rule.startswith("/") and where.has(rule) else None
+    return where.key(rule)[0] if rule.startswith("/") and where.has(rule) else None
 
 
 def _advice(policy: Policy, expected: Expectation, found: Found) -> str:

@@ -96,6 +96,9 @@ def _explained(text: str, problem: str, at: int | None, context: int | None) -> 
     if "cannot start any token" in problem:
         hint = "put the text in quotes"
         return Mistake(offset, f"not valid YAML: no word begins with {quoted(text[offset])}", hint)
+    if problem.startswith("expected ',' or") and text[offset : offset + 1] in ("[", "{"):
+        hint = f'inside brackets a text with {quoted(text[offset])} in it stands in quotes: `"args.list[0]"`'
+        return Mistake(offset, f"not valid YAML: {quoted(text[offset])} in the middle of a text", hint)
     if "end of stream" in problem and context is not None:
         return Mistake(context, "not valid YAML: what begins here has no end", "close the quotes or the bracket")
     words = problem.replace("<", "").replace(">", "").replace("'", "`").rstrip(". ")

@@ -155,6 +155,13 @@ def bomb(levels: int) -> str:
             "a: 'x\nb: 2",
             "p.yaml:1:4: not valid YAML: what begins here has no end\n    hint: close the quotes or the bracket",
         ),
+        (
+            "a: {path: args.cc[0], op: exists}",
+            (
+                "p.yaml:1:18: not valid YAML: `[` in the middle of a text\n    "
+                'hint: inside brackets a text with `[` in it stands in quotes: `"args.list[0]"`'
+            ),
+        ),
         ("a: @x", "p.yaml:1:4: not valid YAML: no word begins with `@`\n    hint: put the text in quotes"),
         ("a: \x07", "p.yaml:1:4: not valid YAML: U+0007 cannot stand in a text\n    hint: take it out"),
         (

@@ -28,6 +28,19 @@ that would be in force. The tests of `policy.json` stand in `tests.json` beside 
 `other.tests.json`. Every request in them is judged as `run` judges, with counters of the test's own and a clock that
 only the test moves; nothing is sent anywhere.
 
+\b
+Example of a tests.json (`keyid`: its tools as this program knows them):
+  { "version": "1", "server": "keyid", "tests": [
+    { "name": "two mails an hour", "steps": [
+      { "call": { "tool": "send_email", "arguments": { "to": "a@b.example",
+          "subject": "Hi", "body": "..." } },
+        "times": 2, "expect": { "effect": "allow" } },
+      { "call": { "tool": "send_email" },
+        "advance": 60, "expect": { "effect": "deny" } } ] } ] }
+
+A step may also have `request` (`method`, `params`) in place of `call`, `grant`, `session`, `client`, and expect a
+`rule`, `reason`, `message` or `retry_after_seconds`.
+
 The first request of a test that comes out otherwise is shown with what would have to change; exit code 1. So it is
 where there is nothing to run. A mistake in the policy or in its tests: exit code 3.
 
