@@ -2,6 +2,7 @@
 
 import json
 import socket
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
@@ -448,6 +449,32 @@ def test_another_issuer_than_the_one_of_the_settings(liar: Liar) -> None:
 def test_a_server_that_does_not_say_where_to_sign_in(liar: Liar) -> None:
     liar.upstream.script("GET", *5 * [http(404)])
     assert "does not say where to sign in: it publishes no OAuth metadata" in liar.refusal()
+
+
+def test_client_credentials_need_no_person_and_go_to_one_issuer_only(liar: Liar) -> None:
+    liar.home.environment |= {
+        "KEYID_GATEWAY_OAUTH_FLOW": "client_credentials",
+        "KEYID_GATEWAY_OAUTH_CLIENT_ID": "robot",
+        "KEYID_GATEWAY_OAUTH_CLIENT_SECRET": "s3cret",
+    }
+    liar.publishes()
+    token = {"access_token": "of-the-machine", "token_type": "Bearer", "expires_in": 3600}
+    liar.upstream.script("response", http(200, token))
+    with Gateway(liar.home, liar.upstream.url, policy=ALLOW_ALL) as gateway:
+        assert "result" in gateway.initialize()
+    shown = [asked.headers.get("authorization") for asked in liar.upstream.asked("initialize")]
+    assert shown == [None, "Bearer of-the-machine"]
+    (asked,) = liar.upstream.asked("response")
+    assert asked.headers["authorization"] == f"Basic {b64encode(b'robot:s3cret').decode()}"
+    assert b"grant_type=client_credentials" in asked.body
+    assert b"s3cret" not in asked.body
+
+    other = f"{liar.origin}/other"
+    liar.upstream.forget()
+    liar.upstream.script("initialize", http(401))
+    liar.publishes(resource={"authorization_servers": [other]}, server={"issuer": other})
+    assert "its metadata names another issuer" in liar.refusal()
+    assert _posted(liar) == []
 
 
 def test_no_token_goes_where_a_redirect_leads(signed_in: Person) -> None:
