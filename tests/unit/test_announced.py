@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.announced import Announced, not_announced
+from gateway.announced import Announced, not_announced, unjudgeable
 from gateway.catalogue import Catalogue
 from gateway.errors import StateError
+from gateway.jsonrpc import Json
 from gateway.policy import Policy, load
 from gateway.state import lists
 
@@ -87,3 +88,20 @@ async def test_nothing_is_said_before_the_list_is_whole(tmp_path: Path, caplog: 
         announced.judged(catalogue("a"), policy("a"))
         await settle(announced)
     assert caplog.messages == []
+
+
+async def test_a_schema_that_the_policy_looks_at_and_that_cannot_be_used_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    validated = {"validate": {"schema": True}}
+    document = {"version": "1", "default": "deny", "tools": {"a": validated, "b": {}, "c": validated}}
+    looking = load(json.dumps(document).encode(), name="p")
+    found = Catalogue()
+    schemas: dict[str, Json] = {"a": {"type": "strin"}, "b": {"type": "strin"}, "c": {}}
+    found.page(None, {"tools": [{"name": name, "inputSchema": schema} for name, schema in schemas.items()]})
+    assert list(unjudgeable(looking, found)) == ["a"]
+    announced = Announced(tmp_path / "state.db", SERVER, opened)
+    announced.judged(found, looking)
+    await settle(announced)
+    (said,) = caplog.messages
+    assert said.startswith("every call of `a` is denied, because its input schema cannot be used: ")

@@ -1,9 +1,12 @@
 """What the upstream announced: whole lists replace, pages add, and an old list never passes for a new one."""
 
+import json
+
 import pytest
 
 from gateway.catalogue import Catalogue
 from gateway.jsonrpc import Json
+from gateway.policy import Facts
 
 
 def page(*names: str, following: str | None = None) -> dict[str, Json]:
@@ -146,3 +149,17 @@ def test_the_arguments_that_a_schema_requires_are_read(schema: Json, required: t
     catalogue.page(None, {"tools": [{"name": "one", "inputSchema": schema}]})
     assert catalogue.required_arguments("one") == required
     assert catalogue.input_schema("one") == (schema if isinstance(schema, dict) else None)
+
+
+def test_facts_are_made_once_for_each_definition() -> None:
+    catalogue = Catalogue()
+    definition: Json = {"name": "a", "inputSchema": {"required": ["x"]}, "annotations": {"readOnlyHint": True}}
+    catalogue.page(None, {"tools": [definition]})
+    facts = catalogue.facts("a")
+    assert (facts.mirrored, facts.required_arguments, facts.annotations) == (True, ("x",), {"readOnlyHint": True})
+    catalogue.page(None, {"tools": [json.loads(json.dumps(definition))]})
+    assert catalogue.facts("a") is facts, "an equal definition is the same"
+    catalogue.page(None, {"tools": [{"name": "a"}]})
+    assert catalogue.facts("a").schema is not facts.schema
+    catalogue.page(None, {"tools": []})
+    assert catalogue.facts("a") == Facts(mirrored=False)
