@@ -102,7 +102,9 @@ async def prune(
     try:
         connection = database.connection
         state_id = migrations.secrets(connection).state_id.hex()
+        connection.execute("BEGIN")  # one moment of the log, while others go on writing
         broken = verify(connection, state_id, ()).broken
+        connection.execute("ROLLBACK")
         if broken is not None:
             raise StateError(
                 f"the audit log is not what was written ({broken.what}), so nothing is taken out of it",

@@ -1,6 +1,7 @@
 """What is pruned is gone, said so, and what is left can be verified: whoever was killed, whoever wrote meanwhile."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StateError
-from gateway.state import Record, State, pruning
+from gateway.state import Record, State, chain, pruning
+from gateway.state.audit import SqliteAudit
 from gateway.state.evidence import examining
 from gateway.state.pruning import Plan, Pruned, Rule
 from gateway.state.verification import Verification
@@ -115,6 +117,24 @@ async def test_others_write_meanwhile(path: Path, clock: ManualClock, log: State
     found = verified(path)
     assert (done.number, found.ok, found.first) == (RECORDS, True, RECORDS + 1)
     assert found.last == RECORDS + 1 + paused
+
+
+async def test_others_write_while_it_looks(
+    path: Path, clock: ManualClock, log: State, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = chain.ends
+    writes = iter([True])
+
+    def ends_and_write(connection: sqlite3.Connection) -> chain.Ends:
+        found = ends(connection)
+        if next(writes, False):
+            SqliteAudit(log._database.connection).append(record)
+        return found
+
+    monkeypatch.setattr(chain, "ends", ends_and_write)
+    done = await prune(path, clock, Rule("all but 100", keep=100))
+    assert done.number == RECORDS + 1 - 100
+    assert verified(path).ok
 
 
 @pytest.mark.usefixtures("log")
