@@ -21,7 +21,7 @@ from gateway.policy.judge import decide, visible
 from gateway.policy.layers import compose
 from gateway.policy.problem import PolicyError, Problem
 from gateway.policy.refusals import refuse_limit, refuse_no_policy, refuse_state
-from gateway.policy.requests import HOUSEKEEPING, LISTS, decide_method, decide_request, permits
+from gateway.policy.requests import HOUSEKEEPING, LISTS, decide_request, permits
 from gateway.policy.schemas import InputSchema
 
 __all__ = [
@@ -43,7 +43,6 @@ __all__ = [
     "ToolCall",
     "compose",
     "decide",
-    "decide_method",
     "decide_request",
     "load",
     "permits",

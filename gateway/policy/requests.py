@@ -42,11 +42,6 @@ def decide_request(policy: Policy, method: str, params: Mapping[str, Json]) -> D
     return meet([(layer.layer, _decide(layer, method, params)) for layer in policy.layers])
 
 
-def decide_method(policy: Policy, method: str) -> Decision:
-    """What the policy says of a method, whatever it is asked for."""
-    return decide_request(policy, method, {})
-
-
 def permits(policy: Policy, section: SectionName, value: Json) -> bool:
     """Whether a resource (by its address or template), a prompt or a method (by its name) is within reach."""
     return all(_judge(layer, section, value).effect != "deny" for layer in policy.layers)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from gateway.jsonrpc import Json, loads, serialise
-from gateway.policy import Decision, Facts, Policy, ToolCall, decide, decide_method, load, visible
+from gateway.policy import Decision, Facts, Policy, ToolCall, decide, decide_request, load, visible
 
 MIRRORED = Facts(mirrored=True)
 
@@ -380,12 +380,12 @@ def test_a_denied_call_owes_no_limit() -> None:
 
 @pytest.mark.parametrize("method", ["completion/complete", "tasks/get", "resources/write", "x/y", ""])
 def test_a_method_without_a_section_follows_the_default(method: str) -> None:  # B15
-    assert decide_method(policy(), method) == Decision(
+    assert decide_request(policy(), method, {}) == Decision(
         "deny", "(default deny)", "method", f"method `{method}` is not permitted"
     )
-    assert decide_method(policy(default="allow"), method) == Decision("allow", "(default allow)", "allowed", "")
+    assert decide_request(policy(default="allow"), method, {}) == Decision("allow", "(default allow)", "allowed", "")
 
 
 @pytest.mark.parametrize("method", ["initialize", "ping", "server/discover", "logging/setLevel", "tools/list"])
 def test_housekeeping_passes(method: str) -> None:
-    assert decide_method(policy(), method).effect == "allow"
+    assert decide_request(policy(), method, {}).effect == "allow"
