@@ -42,14 +42,15 @@ class Block:
 BLOCKS = [Block(*found) for found in re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)]
 SET_UP = ["./scripts/demo", "./scripts/test"]
 COMMANDS = [command for block in BLOCKS if block.language == "console" for command in block.commands]
-POLICIES = [block.text for block in BLOCKS if block.language == "json" and '"version"' in block.text]
+(TESTS,) = [block.text for block in BLOCKS if block.language == "json" and '"tests"' in block.text]
+POLICIES = [block.text for block in BLOCKS if block.language == "json" and '"default"' in block.text]
 (ENTRY,) = [block.text for block in BLOCKS if block.language == "json" and '"mcpServers"' in block.text]
 
 
 def test_every_block_is_of_a_kind_that_is_executed_here() -> None:
     assert {block.language for block in BLOCKS} == {"console", "json", "text"}
     shown = [block for block in BLOCKS if block.language == "json"]
-    assert len(shown) == len(POLICIES) + 1
+    assert len(shown) == len(POLICIES) + 2
     assert all(block.commands for block in BLOCKS if block.language == "console")
 
 
@@ -72,6 +73,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, d
     """A folder to work in, and an environment that knows a stand-in."""
     folder = tmp_path_factory.mktemp("newcomer")
     (folder / "my-policy.json").write_text(POLICIES[0], encoding="utf-8")
+    (folder / "my-policy.tests.json").write_text(TESTS, encoding="utf-8")
     with Standin(clock=SystemClock()) as standin:
         yield (
             folder,
