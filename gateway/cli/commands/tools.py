@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from gateway.announced import meant, not_announced
+from gateway.announced import meant, not_announced, unjudgeable
 from gateway.catalogue import Catalogue
 from gateway.cli.effects import EFFECTS, STYLES, Standing, standing
 from gateway.cli.flags import json_flag, with_settings
@@ -16,7 +16,7 @@ from gateway.cli.screen import document, note, say, table
 from gateway.cli.words import amount, counted, rate, shown, tally
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools
-from gateway.policy import Limit
+from gateway.policy import Limit, Policy
 from gateway.settings import Settings
 from gateway.state import lists
 
@@ -66,6 +66,8 @@ def command(settings: Settings, *, effect: str | None, as_json: bool) -> int:
     missing = not_announced(in_force.policy, catalogue.definitions())
     lists.keep(settings.state, settings.server, catalogue.definitions())
     _warn(missing, catalogue)
+    for name, cause in list(unjudgeable(in_force.policy, catalogue).items())[:_SHOWN_MISSING]:
+        note(f"warning: every call of {shown(name, 64)} is denied, because its input schema cannot be used: {cause}")
     wanted = [row for row in rows if effect in (None, row.standing.effect)]
     if as_json:
         document({**_document(settings, in_force, wanted), "not_announced": missing})
@@ -88,16 +90,26 @@ def _warn(missing: Sequence[str], catalogue: Catalogue) -> None:
 
 def _rows(catalogue: Catalogue, in_force: InForce) -> list[Row]:
     known = known_tools()
+    broken = unjudgeable(in_force.policy, catalogue)
     rows = (
         Row(
             name,
             known[name].category if name in known else None,
             claims((catalogue.definition(name) or {}).get("annotations")),
-            standing(in_force.policy, name),
+            _unjudgeable(in_force.policy, name) if name in broken else standing(in_force.policy, name),
         )
         for name in catalogue.names()
     )
     return sorted(rows, key=lambda row: (_ORDER.get(row.category, len(_ORDER)), row.name))
+
+
+def _unjudgeable(policy: Policy, tool: str) -> Standing:
+    """What becomes of a tool whose schema the policy looks at and cannot use."""
+    said = standing(policy, tool)
+    if said.effect in ("denied", "hidden"):
+        return said
+    rules = (check.rule for layer in policy.layers for check in layer.applied(tool).checks if check.kind == "schema")
+    return Standing("denied", next(rules))
 
 
 _ORDER: Mapping[str | None, int] = {"Read": 0, "Write": 1, "Execute": 2, "Destructive": 3}
