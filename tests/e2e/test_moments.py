@@ -133,7 +133,7 @@ def test_an_answer_that_is_read_late_is_whole(home: Home) -> None:
                 sys.executable,
                 "-m",
                 "tests.e2e.altered",
-                "lasting",
+                "patient,lasting",  # the call must come to its end, however long the start takes here
                 "run",
                 "--upstream",
                 upstream.url,
