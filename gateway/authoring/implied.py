@@ -73,7 +73,7 @@ def _idle_entry(policy: Policy, entry: Entry) -> Iterator[Finding]:
 def _idle_checks(entry: Entry) -> Iterator[Finding]:
     for kind in ("require", "deny_if", "approval"):
         group = [item for item in (*entry.checks, *entry.approvals) if item.kind == kind and item.conditions]
-        said = [frozenset(map(_key, check.conditions)) for check in group]
+        said = [frozenset(map(condition_key, check.conditions)) for check in group]
         for index, check in enumerate(group):
             stronger = _stronger(group, said, index)
             if stronger is not None:
@@ -83,7 +83,7 @@ def _idle_checks(entry: Entry) -> Iterator[Finding]:
                 yield Finding(check.rule, message, "take it out, or say what it should add")
 
 
-def _stronger(group: Sequence[Check], said: Sequence[frozenset[tuple[str, str, str]]], index: int) -> Check | None:
+def _stronger(group: Sequence[Check], said: Sequence[frozenset[tuple[str, str, str, str]]], index: int) -> Check | None:
     for other, check in enumerate(group):
         same = said[other] == said[index]
         wins = said[other] > said[index] if check.kind == "require" else said[other] < said[index]
@@ -92,8 +92,10 @@ def _stronger(group: Sequence[Check], said: Sequence[frozenset[tuple[str, str, s
     return None
 
 
-def _key(condition: Condition) -> tuple[str, str, str]:
-    return condition.path.text, condition.op, serialise(condition.operand).decode()
+def condition_key(condition: Condition) -> tuple[str, str, str, str]:
+    """What a condition says: two with one key come out alike."""
+    zone = str(condition.zone) if condition.path.root.startswith("time.") else ""
+    return condition.path.text, condition.op, serialise(condition.operand).decode(), zone
 
 
 # --- 2. small domains, 3. absence -------------------------------------------------------------------------------------
@@ -157,7 +159,7 @@ def _no_null(condition: Condition) -> bool:
 def _idle_limits(policy: Policy) -> Iterator[Finding]:
     for entry in entries(policy):
         for index, limit in enumerate(entry.limits):
-            first = next((other for other in _bounding(policy, entry, index) if _bounds(other, limit)), None)
+            first = next((other for other in _bounding(policy, entry, index) if bounds(other, limit)), None)
             if first is not None:
                 rate = f"{first.maximum:f} per {first.window}"
                 message = f"can never be reached: {quoted(first.rule)} ({rate}) stops first"
@@ -168,7 +170,7 @@ def _bounding(policy: Policy, entry: Entry, index: int) -> Iterator[Limit]:
     """The limits that count every call which the entry's `index`-th limit counts. Of two alike, the first."""
     limit = entry.limits[index]
     for position, other in enumerate(entry.limits):
-        if other is not limit and (position < index or not _bounds(limit, other)):
+        if other is not limit and (position < index or not bounds(limit, other)):
             yield other
     for containing in _containing(policy, entry):
         yield from containing.limits
@@ -183,10 +185,10 @@ def _containing(policy: Policy, entry: Entry) -> Iterator[Entry]:
         yield policy.all_tools
 
 
-def _bounds(other: Limit, limit: Limit) -> bool:
+def bounds(other: Limit, limit: Limit) -> bool:
     """Whether `limit` is never used up, because `other` counts all that it counts and stops first."""
-    if other.observed or (limit.cost, other.cost, other.per) != (None, None, None):
-        return False
+    if other.observed or any(path is not None for path in (limit.cost, limit.per, other.cost, other.per)):
+        return False  # what is counted by a value refuses what has no such value
     if _WIDTH[other.scope] < _WIDTH[limit.scope]:
         return False
     windows = _windows_to_cover(limit, other)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from gateway.jsonrpc import serialise
+from gateway.authoring.implied import condition_key
 from gateway.policy import Decision, Facts, Policy, ToolCall
 from gateway.policy.amounts import Unmeasurable, measure
 from gateway.policy.checks import Check, Condition, fires, holds
@@ -155,12 +155,7 @@ def _finds_nothing(path: Path, sketch: Sketch) -> bool:
 def key(check: Check) -> CheckKey:
     """What a check says, wherever it stands: two checks with one key fire for the same calls."""
     kind = "deny_if" if check.kind == "approval" else check.kind
-    return (kind, *sorted(_condition_keys(check)))
-
-
-def _condition_keys(check: Check) -> Iterator[tuple[str, ...]]:
-    for item in check.conditions:
-        yield item.path.text, item.op, serialise(item.operand).decode(), str(item.zone)
+    return (kind, *sorted(map(condition_key, check.conditions)))
 
 
 def answered(policy: Policy, tool: str, *, allowed: bool, reason: str, rule: str) -> dict[CheckKey, bool]:

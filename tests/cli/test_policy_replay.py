@@ -125,8 +125,6 @@ def test_json(run: Run, candidate: Path) -> None:
 
 @pytest.mark.usefixtures("log")
 def test_nothing_changes(run: Run, candidate: Path) -> None:
-    ran = run("policy", "replay", str(candidate), "--since", "45s")
-    assert ran.code == 1
     candidate.write_text('{"version": "1", "default": "allow"}', encoding="utf-8")
     ran = run("policy", "replay", str(candidate))
     assert (ran.code, ran.err) == (0, "")

@@ -24,7 +24,7 @@ def when(path: str, op: str, value: Any, *more: Any) -> dict[str, Any]:
 
 def server(**schemas: Any) -> Catalogue:
     catalogue = Catalogue()
-    tools = [
+    tools: Any = [
         {"name": name, "inputSchema": {"type": "object", "properties": schema}} for name, schema in schemas.items()
     ]
     catalogue.page(None, {"tools": tools})

@@ -85,7 +85,7 @@ Again = Callable[..., Report]
 def again(counters: Counters) -> Again:
     def work(candidate: Policy, *records: Record, before: Policy | None = None, since: float = 0.0) -> Report:
         catalogue = Catalogue()
-        schema = {"type": "object", "required": ["to"]}
+        schema: Any = {"type": "object", "required": ["to"]}
         catalogue.page(None, {"tools": [{"name": "send", "inputSchema": schema}]})
         replay = Replay(candidate, counters, since=since, catalogue=catalogue, judged_by=before, digest=digest)
         for record in records:

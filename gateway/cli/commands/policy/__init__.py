@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.commands.policy import check, convert, explain, fmt, init, replay, scan, schema, test
+from gateway.cli.commands.policy import check, convert, diff, explain, fmt, init, replay, scan, schema, test
 from gateway.cli.mistakes import Group
 
 HELP: Final = """Write, check and question the policy by which calls are judged.
@@ -24,6 +24,7 @@ for _command in (
     test.command,
     explain.command,
     replay.command,
+    diff.command,
     fmt.command,
     schema.command,
     convert.command,

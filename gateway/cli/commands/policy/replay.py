@@ -1,6 +1,5 @@
 """`policy replay`: what a policy would have made of the calls of the audit log."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -10,16 +9,14 @@ from typing import Final
 
 import click
 
+from gateway.authoring.published import published
 from gateway.authoring.replay import MOST_ROWS, Replay, Report, Row, Tally, look_back
-from gateway.catalogue import Catalogue
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE, policy_in_force, state
 from gateway.cli.screen import document, say, verbatim
 from gateway.cli.words import counted, local, shown, span
 from gateway.clock import SystemClock
 from gateway.errors import ConfigError, UsageError
-from gateway.jsonrpc import Json, loads
-from gateway.keyid import known_tools
 from gateway.policies import read
 from gateway.policy import Policy, load
 from gateway.settings import Settings
@@ -102,18 +99,6 @@ def _replay(settings: Settings, policy: Policy, since: float) -> Report | None:
                 if entry.record.server == server:
                     replay.take(entry.record)
         return replay.report
-
-
-def published() -> Catalogue:
-    """What KeyID publishes of its tools: for servers whose own list was never seen."""
-    catalogue = Catalogue()
-    known = known_tools().values()
-    catalogue.page(None, {"tools": [{"name": tool.name, "inputSchema": _json(tool.input_schema)} for tool in known]})
-    return catalogue
-
-
-def _json(value: object) -> Json:
-    return loads(json.dumps(value))
 
 
 # --- for programs -----------------------------------------------------------------------------------------------------

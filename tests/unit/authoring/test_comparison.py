@@ -1,0 +1,187 @@
+"""What changes between two policies: proven, shown, or said to be neither."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.authoring.comparison import Difference, compare
+from gateway.catalogue import Catalogue
+from gateway.policy import Policy, load
+
+SEND: Any = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
+
+
+def policy(tools: Any, **more: Any) -> Policy:
+    return load(json.dumps({"version": "1", "default": "deny", "tools": tools, **more}).encode(), name="p")
+
+
+def when(path: str, op: str, value: Any, *more: Any) -> dict[str, Any]:
+    return {"conditions": [{"path": path, "op": op, "value": value}, *(item["conditions"][0] for item in more)]}
+
+
+def limit(maximum: int, window: Any = "hour", **more: Any) -> dict[str, Any]:
+    return {"limits": [{"counter": "c", "window": window, "max": maximum, "scope": "grant", **more}]}
+
+
+def differ(old: Policy, new: Policy) -> list[Difference]:
+    catalogue = Catalogue()
+    catalogue.page(None, {"tools": [{"name": "send", "inputSchema": SEND}, {"name": "delete_it"}]})
+    return list(compare(old, new, catalogue))
+
+
+def said(difference: Difference) -> tuple[Any, ...]:
+    witness = difference.witness
+    shown: tuple[Any, ...] = (None,)
+    if witness is not None:
+        arguments = None if witness.trial is None else dict(witness.trial.call.arguments)
+        again = () if witness.repetition is None else (witness.repetition.words,)
+        shown = (witness.tool, arguments, f"{witness.before} -> {witness.after}", *again)
+    return (difference.direction, difference.of, difference.rule, *shown)
+
+
+A, B = when("args.to", "eq", "a"), when("args.to", "eq", "b")
+COLLEAGUES = when("args.to", "regex", "^[^@]+@example\\.com$")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            policy({"send": {"deny_if": [A]}}),
+            policy({"send": {}}),
+            ("looser", "old", "/tools/send/deny_if/0", "send", {"to": "a"}, "deny -> allow"),
+        ),
+        (
+            policy({"send": {}}),
+            policy({"send": {"require": [COLLEAGUES]}}),
+            ("tighter", "new", "/tools/send/require/0", "send", {}, "allow -> deny"),
+        ),
+        (
+            policy({"send": {}}),
+            policy({"send": {}, "delete_it": {}}),
+            ("looser", "new", "/tools/delete_it", "delete_it", {}, "deny -> allow"),
+        ),
+        (
+            policy({"send": {}, "delete_*": {}}, hide=["delete_*"]),
+            policy({"send": {}, "delete_*": {}}),
+            ("looser", "old", "/hide/0", "delete_it", {}, "deny -> allow"),
+        ),
+        (
+            policy({"send": limit(5)}),
+            policy({"send": limit(7)}),
+            (
+                "looser",
+                "old",
+                "/tools/send/limits/0",
+                "send",
+                {"to": "x"},
+                "deny -> allow",
+                "call 6 of the same at once",
+            ),
+        ),
+        (
+            policy({"send": limit(5, scope="grant")}),
+            policy({"send": limit(5, scope="session")}),
+            (
+                *("looser", "old", "/tools/send/limits/0", "send", {"to": "x"}, "deny -> allow"),
+                "call 6 of the same at once, each in a session of its own",
+            ),
+        ),
+        (
+            policy({"send": limit(5, "day")}),
+            policy({"send": limit(5, "hour")}),
+            (
+                *("looser", "old", "/tools/send/limits/0", "send", {"to": "x"}, "deny -> allow"),
+                "call 6 of the same 720 s apart",
+            ),
+        ),
+        (
+            policy({"send": {"deny_if": [when("time.hour", "lt", 8)]}}),
+            policy({"send": {"deny_if": [when("time.hour", "lt", 7)]}}),
+            ("looser", "old", "/tools/send/deny_if/0", "send", {"to": "x"}, "deny -> allow"),
+        ),
+        (
+            policy({"send": {"action": "deny"}}),
+            policy({"send": {"action": "require_approval"}}),
+            ("looser", "old", "/tools/send/action", "send", {"to": "x"}, "deny -> approve"),
+        ),
+        (
+            policy({"send": {"deny_if": [A]}}),
+            policy({"send": {"deny_if": [A], "mode": "observe"}}),
+            ("looser", "old", "/tools/send/deny_if/0", "send", {"to": "a"}, "deny -> observe"),
+        ),
+        (
+            policy({"send": {"validate": {"required_args": True}}}),
+            policy({"send": {}}),
+            ("looser", "old", "/tools/send/validate/required_args", "send", {}, "deny -> allow"),
+        ),
+        (
+            policy({}, resources={"default": "deny", "allow": ["a://*"]}),
+            policy({}, resources={"default": "deny"}),
+            ("tighter", "old", "/resources", "a://x", None, "allow -> deny"),
+        ),
+    ],
+)
+def test_a_difference_with_its_call(old: Policy, new: Policy, expected: tuple[Any, ...]) -> None:
+    (found,) = differ(old, new)
+    side = "new" if expected[0] == "tighter" else expected[1]
+    assert said(found) == (expected[0], side, *expected[2:])
+
+
+def test_the_other_way_round_it_is_the_other_way_round() -> None:
+    old, new = policy({"send": {"deny_if": [A]}}), policy({"send": {}})
+    (looser,), (tighter,) = differ(old, new), differ(new, old)
+    assert said(looser) == ("looser", "old", "/tools/send/deny_if/0", "send", {"to": "a"}, "deny -> allow")
+    assert said(tighter) == ("tighter", "new", "/tools/send/deny_if/0", "send", {"to": "a"}, "allow -> deny")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (policy({"send": {"deny_if": [A, B]}}), policy({"send": {"deny_if": [B, A, A]}})),
+        (policy({"send": {"deny_if": [A]}}), policy({"send": {"rules": [{"action": "deny", **A}]}})),
+        (policy({"send": {"require": [A, B]}}), policy({"send": {"require": [when("args.to", "eq", "a", B)]}})),
+        (policy({"send": {"deny_if": [{**A, "on_deny": "No."}]}}), policy({"send": {"deny_if": [A]}})),
+        (policy({"send": limit(5)}), policy({"send": {"limits": [{**limit(5)["limits"][0], "counter": "other"}]}})),
+        (policy({"send": {"deny_if": [A, when("args.to", "eq", "a", B)]}}), policy({"send": {"deny_if": [A]}})),
+        (policy({"send": {"action": "deny", "deny_if": [A]}}), policy({"send": {"action": "deny"}})),
+        (policy({"send": {"deny_if": [A]}}, hide=["send"]), policy({}, hide=["send"])),
+        (policy({}, prompts={"default": "deny"}), policy({})),
+        (policy({"a*": {}}, hide=["b*"]), policy({"a*": {}})),
+    ],
+)
+def test_the_same_however_it_is_written(old: Policy, new: Policy) -> None:
+    found = differ(old, new)
+    same_calls = [item for item in found if item.witness is not None]
+    assert same_calls == []
+    assert {item.rule for item in found} <= {"/tools/send/require/0", "/tools/send/require/1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "strict", "loose"),
+    [
+        ("deny_if", ("lt", 8), ("lt", 7)),
+        ("deny_if", ("gte", 7), ("gte", 8)),
+        ("deny_if", ("in", ["a", "b"]), ("in", ["a"])),
+        ("deny_if", ("not_in", ["a"]), ("not_in", ["a", "b"])),
+        ("require", ("lte", 7), ("lte", 8)),
+        ("require", ("in", ["a"]), ("in", ["b", "a"])),
+    ],
+)
+def test_bounds_and_lists_that_contain_each_other_are_proven(kind: str, strict: Any, loose: Any) -> None:
+    old, new = (policy({"send": {kind: [when("args.to", *rule)]}}) for rule in (strict, loose))
+    assert {item.direction for item in differ(old, new)} == {"looser"}
+    assert {item.direction for item in differ(new, old)} == {"tighter"}
+
+
+def test_what_covers_is_tighter_and_proven_not_looser() -> None:
+    old = policy({"send": {"deny_if": [when("args.to", "eq", "a", when("args.cc", "exists", True))], **limit(60)}})
+    new = policy({"send": {"deny_if": [A], **limit(1, "minute")}})
+    assert {item.direction for item in differ(old, new)} == {"tighter"}
+
+
+def test_where_nobody_can_tell_it_is_said() -> None:
+    odd = when("args.to", "regex", "^(\\pL{7})+\\x{1F600}$")
+    (found,) = differ(policy({"send": {"deny_if": [odd], "require": [B]}}), policy({"send": {"require": [B]}}))
+    assert said(found) == ("looser", "old", "/tools/send/deny_if/0", None)

@@ -1,0 +1,30 @@
+"""A text for a pattern: a guess, but a good one for patterns as policies have them."""
+
+import pytest
+import re2
+
+from gateway.authoring.matching import example
+from gateway.keyid import patterns
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^[^@,;\s<>]+@example\.com$",
+        r"^(dev|staging)-[0-9]{2,4}$",
+        r"(?i)^https://([a-z0-9-]+\.)+[a-z]{2,}(/|$)",
+        r"\Akim\z",
+        r"^[\w.]+\s\d\D\S$",
+        r"^[^a-z]x?y*z+$",
+        *(value for name, value in vars(patterns).items() if name.isupper() and name != "MORE_THAN_HOURLY"),
+    ],
+)
+def test_a_text_that_the_pattern_matches(pattern: str) -> None:
+    text = example(pattern)
+    assert text is not None
+    assert re2.search(pattern, text) is not None, text
+
+
+@pytest.mark.parametrize("pattern", ["(", r"\pN", "x{300}"])
+def test_where_nobody_can_tell_there_is_none(pattern: str) -> None:
+    assert example(pattern) is None
