@@ -108,6 +108,9 @@ _INDEXES: Final = (
 _INSERT: Final = f"INSERT INTO audit (seq, {LIST}, hash) VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"  # noqa: S608 - constants
 
 
+_NO_ENDS: Final = "nothing says where it begins and ends"
+
+
 def canonical(seq: int, cells: Sequence[Cell]) -> bytes:
     """The bytes that stand for a record. `TypeError` for what no record holds."""
     row = [seq, *cells]
@@ -130,7 +133,7 @@ def ends(connection: sqlite3.Connection) -> Ends:
     """Where the chain begins and where it ends. `LookupError` where nothing says so."""
     row = connection.execute("SELECT pruned_seq, pruned_hash, seq, hash FROM audit_chain").fetchone()
     if row is None or list(map(type, row)) != [int, bytes, int, bytes]:
-        raise LookupError("nothing says where it begins and ends")
+        raise LookupError(_NO_ENDS)
     return Ends(*row)
 
 
@@ -139,11 +142,13 @@ def append(connection: sqlite3.Connection, cells: Sequence[Cell]) -> int:
 
     Raises `sqlite3.IntegrityError` where something stands there already, `LookupError` as `ends` does.
     """
-    before = ends(connection)
-    seq = before.seq + 1
-    linked = link(before.hash, seq, cells)
+    newest, previous = connection.execute("SELECT seq, hash FROM audit_chain").fetchone() or (None, None)
+    if type(newest) is not int or type(previous) is not bytes:
+        raise LookupError(_NO_ENDS)
+    seq = newest + 1
+    linked = link(previous, seq, cells)
     connection.execute(_INSERT, (seq, *cells, linked))
-    connection.execute("UPDATE audit_chain SET seq = ?, hash = ?", (seq, linked))
+    connection.execute("UPDATE audit_chain SET seq = ?, hash = ? WHERE id = 1", (seq, linked))
     return seq
 
 

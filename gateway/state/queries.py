@@ -31,6 +31,8 @@ _SETTLED: Final = (
     "WHERE decision_id = ? AND kind = 'settled' ORDER BY seq DESC LIMIT 1"
 )
 _ROUND: Final = re.compile(r"decision (\S+) began$")
+_ASKED: Final = "input required"
+"""The outcome of a call that goes on in another round."""
 _LONGEST_EXCHANGE: Final = 86_400.0
 _ROUNDS: Final = (
     "SELECT decision_id FROM audit INDEXED BY audit_calls "
@@ -153,6 +155,8 @@ def story(connection: sqlite3.Connection, decision_id: str) -> list[Entry]:
     begun = _ROUND.search(records[0].record.message)
     if begun is not None and begun[1] != decision_id and (beginning := _of_call(connection, begun[1])):
         decision_id, records = begun[1], beginning
+    if not any(each.record.outcome == _ASKED for each in records):
+        return records
     first = records[0].record
     values = (first.at, first.at + _LONGEST_EXCHANGE, first.session, f"%decision {decision_id} began")
     rounds = [found for (found,) in connection.execute(_ROUNDS, values)]

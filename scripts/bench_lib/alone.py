@@ -1,17 +1,21 @@
-"""The gateway by itself: the decision and the state in this process, an edit of the policy through the real one."""
+"""The gateway by itself: the decision, the state and the audit log in this process, an edit through the real one."""
 
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter, sleep
+from time import perf_counter, process_time, sleep
 
 from gateway.clock import SystemClock
 from gateway.policy import Facts, Limit, Policy, ToolCall, decide, load
 from gateway.state import Charge, Exhausted, Record, State, Transaction, charge_for
+from gateway.state.audit import SqliteAudit
+from gateway.state.evidence import Evidence, examining
+from gateway.state.queries import Query
 from scripts.bench_lib import policies
 from scripts.bench_lib.bounds import GATEWAY
 from scripts.bench_lib.contestants import Call, Programs
@@ -21,6 +25,7 @@ from scripts.bench_lib.processes import BenchError, resident
 from scripts.bench_lib.rounds import say
 
 _BATCH, _BATCHES, _TRANSACTIONS, _EDITS = 200, 300, 3000, 5
+_QUESTIONS = 5
 _FLAT_WARM_UP = 2000
 _HELD_SECONDS = 0.5
 _TEMPLATE = Record(
@@ -85,6 +90,7 @@ async def measure_state(document: policies.Document, call: Call, folder: Path, r
         samples = await _transactions(state, clock, sets)
     finally:
         state.close()
+    found |= measure_log(path)
     for name, taken in samples.items():
         found[name] = median(taken) * 1e6
         found[f"{name}_p99"] = percentile(taken, 0.99) * 1e6
@@ -122,16 +128,46 @@ def _charge(limit: Limit) -> Charge:
 
 
 def fill(path: Path, records: int) -> None:
-    """Copy the newest record so many times, each with a decision id of its own, whatever columns there are."""
+    """Write so many records of relayed calls, two a call, each call with a decision id of its own: one whole chain."""
     with closing(sqlite3.connect(path)) as connection, connection:
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(audit)") if row[1] != "seq"]
-        made = ["printf('%016x', n)" if column == "decision_id" else column for column in columns]
-        connection.execute(
-            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?) "  # noqa: S608 - names from the table itself
-            f"INSERT INTO audit ({', '.join(columns)}) SELECT {', '.join(made)} "
-            "FROM numbers, (SELECT * FROM audit ORDER BY seq DESC LIMIT 1)",
-            (records,),
-        )
+        audit = SqliteAudit(connection)
+        for number in range(records // 2):
+            spread = number * 0x9E3779B97F4A7C15 % 2**64  # ids are random, so that their index is not filled in order
+            first = replace(_TEMPLATE, decision_id=f"{spread:016x}", at=float(number), session=f"{number // 500:016x}")
+            audit.append(first)
+            audit.append(replace(first, kind="settled", outcome="ok", upstream_status=200, latency_ms=1.0))
+
+
+def measure_log(path: Path) -> dict[str, float]:
+    """Milliseconds of questions to a crowded log, microseconds a record of verifying it, bytes a record of its file."""
+    with examining(path) as evidence:
+        records = evidence.newest()
+        asked = {
+            "query": Query(tool=_TEMPLATE.tool, since=1.0),
+            "query_nothing": Query(tool="no such tool", client="nobody"),
+            "query_failed": Query(outcome="failed"),
+        }
+        found = {name: _timed(partial(_newest, evidence, query)) * 1000 for name, query in asked.items()}
+        found["show"] = _timed(lambda: evidence.story(f"{0:016x}")) * 1000
+        say(f"log: verifying {records} records")
+        began = process_time()  # it waits for nothing, so this is what it takes
+        if not evidence.verify().ok:
+            raise BenchError("the audit log is not what was written")
+        found["verify"] = (process_time() - began) / records * 1e6
+    return found | {"record_bytes": path.stat().st_size / records}
+
+
+def _newest(evidence: Evidence, query: Query) -> object:
+    return list(evidence.find(query, order="newest", limit=20))
+
+
+def _timed(work: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(_QUESTIONS):
+        began = perf_counter()
+        work()
+        taken.append(perf_counter() - began)
+    return median(taken)
 
 
 # --- through the real process -----------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ def test_filters_are_answered_without_reading_the_records(log: Evidence) -> None
 def test_the_story_of_a_call_has_all_its_rounds(log: Evidence) -> None:
     audit = SqliteAudit(log.connection)
     for record in (
-        *call(8, "ok"),
+        *call(8, "input required"),
         *call(9, "ok", message="round 2 of the call that decision d8 began"),
         *call(10, "ok", message="round 3 of the call that decision d8 began", session="another"),
     ):
@@ -130,6 +130,7 @@ def test_the_story_of_a_call_has_all_its_rounds(log: Evidence) -> None:
         assert [entry.record.decision_id for entry, _ in story] == ["d8", "d8", "d9", "d9"]
         assert all(len(linked) == 64 for _, linked in story)
     assert log.story("nothing") == []
+    assert len(log.story("d1")) == 2
 
 
 def test_ids_are_found_by_their_beginning(log: Evidence) -> None:
