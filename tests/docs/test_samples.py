@@ -1,6 +1,7 @@
 """Every sample policy does what its tests and its README say."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -50,6 +51,21 @@ def test_a_sample_names_the_schema_and_satisfies_it(name: str) -> None:
     schema = json.loads((file.parent / document["$schema"]).read_text("utf-8"))
     Draft202012Validator.check_schema(schema)
     assert list(Draft202012Validator(schema).iter_errors(document)) == []
+
+
+@pytest.mark.parametrize("name", samples.names())
+def test_nobody_would_regret_a_sample(name: str, tmp_path: Path) -> None:
+    places = {"KEYID_GATEWAY_CONFIG_DIR": str(tmp_path), "KEYID_GATEWAY_STATE": str(tmp_path / "state.db")}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "policy", "check", str(samples.FOLDER / name / "policy.json")],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=samples.FOLDER.parent,
+        env={**os.environ, **places},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", samples.names())
