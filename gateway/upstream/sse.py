@@ -92,7 +92,7 @@ class EventStream:
                 self._data_size += len(value) + 1
                 self._check_size()
             case b"event":
-                self._name = value.decode("utf-8", "replace")
+                self._name = value.decode("utf-8", "replace") or "message"  # an empty name is none (WHATWG, 9.2.6)
             case b"id" if _ID.fullmatch(value):
                 self._id = value.decode("utf-8", "replace")
             case b"retry" if value.isdigit() and len(value) < 10:
