@@ -48,7 +48,11 @@ class Condition(Strict):
     @classmethod
     def _op(cls, op: str) -> str:
         if op not in operators.OPERATORS:
-            raise fields.refuse(Fault(f"{quoted(op)} is not an operator", fields.one_of(operators.OPERATORS)))
+            meant = operators.meant(op)
+            hint = fields.one_of(operators.OPERATORS)
+            raise fields.refuse(
+                Fault(f"{quoted(op)} is not an operator", f"did you mean `{meant}`?" if meant else hint)
+            )
         return op
 
     @field_validator("value")

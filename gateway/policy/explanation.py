@@ -172,6 +172,33 @@ def _change(policy: Policy, decision: Decision, call: ToolCall, facts: Facts) ->
     return f"{_advice(check, call, facts)} (line {places.value(rule)[0]}{of_layer})"
 
 
+def obstacles(policy: Policy, call: ToolCall, facts: Facts) -> tuple[str, ...]:
+    """Everything that would have to change for the call to be allowed, in all layers: each of it stands in the way."""
+    if not facts.mirrored:
+        return (_change(policy, decide(policy, call, facts), call, facts),)
+    return tuple(words for layer in policy.layers for words in _obstacles(layer, call, facts))
+
+
+def _obstacles(layer: Policy, call: ToolCall, facts: Facts) -> Iterator[str]:
+    places = places_of(layer.text, layer.name)
+    of_layer = "" if layer.layer == "user" else f" of the {layer.layer} policy"
+    applied = layer.applied(call.tool)
+    if applied.hidden is not None:
+        name = next(name for name, found in layer.hide.items() if found == applied.hidden)
+        yield f"take `{name}` out of `hide` (line {places.value(applied.hidden)[0]}{of_layer})"
+    if not applied.listed and not layer.default_allows and not layer.observed:
+        line = places.value("/default")[0]
+        yield f"name `{call.tool}` under `tools`, or set `default` to `allow` (line {line}{of_layer})"
+    for check in (*applied.checks, *applied.approvals):
+        if fires(check, call, facts) and not check.observed:
+            yield f"{_advice(check, call, facts)} (line {places.value(check.rule)[0]}{of_layer})"
+    for limit in applied.measured:
+        fault = measure(limit, call.arguments)
+        if isinstance(fault, Unmeasurable) and not limit.observed:
+            line = places.value(limit.rule)[0]
+            yield f"send `{fault.path}` as {fault.expected}, which a limit counts by (line {line}{of_layer})"
+
+
 def _split(rule: str) -> tuple[str, str]:
     """The layer and the rule in it."""
     if not rule.startswith(_PREFIXES):

@@ -5,6 +5,7 @@ reached is unjudgeable; an absent one does not hold (but for `exists`); null cou
 null for it to be compared with.
 """
 
+import difflib
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,22 @@ Test: TypeAlias = Callable[[Json], Truth]
 LONGEST_PATTERN = 4096
 """Characters of a pattern; RE2 itself bounds what it compiles to (8 MiB)."""
 
+_LONGEST_WORD = 40
+_WORDS: Mapping[str, frozenset[str]] = {
+    "eq": frozenset({"=", "==", "===", "equals", "equal", "is"}),
+    "neq": frozenset({"!=", "!==", "<>", "ne", "not_equals", "not_equal", "is_not"}),
+    "lt": frozenset({"<", "less_than", "below"}),
+    "lte": frozenset({"<=", "le", "max", "at_most"}),
+    "gt": frozenset({">", "greater_than", "above"}),
+    "gte": frozenset({">=", "ge", "min", "at_least"}),
+    "in": frozenset({"one_of", "any_of"}),
+    "not_in": frozenset({"nin", "none_of"}),
+    "exists": frozenset({"present", "defined", "is_set"}),
+    "regex": frozenset({"~", "=~", "match", "matches", "pattern", "like", "starts_with", "ends_with"}),
+    "contains": frozenset({"includes", "has"}),
+}
+"""What other languages call them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:
@@ -51,6 +68,13 @@ def fault(name: str, operand: Json) -> Fault | None:
         message = f"`value` of `{name}` must be {NOUNS[takes]}, not {NOUNS[kind(operand)]}"
         return Fault(message, f"`{name}` compares with {NOUNS[takes]}")
     return _pattern_fault(cast(str, operand)) if name == "regex" else None
+
+
+def meant(name: str) -> str | None:
+    """The operator that was probably meant by something that is none: by its sign, its word, or a slip of it."""
+    word = name.strip().lower()
+    close = difflib.get_close_matches(word, OPERATORS, n=1) if len(word) < _LONGEST_WORD else []
+    return next((operator for operator, others in _WORDS.items() if word in others), next(iter(close), None))
 
 
 def bind(name: str, operand: Json) -> Judge:

@@ -121,6 +121,10 @@ def _syntax(text: str, error: json.JSONDecodeError) -> Problem:
     comma = _TRAILING_COMMA.search(text, max(0, text.rfind(",", 0, error.pos + 1)))
     if comma is not None and comma.start() <= error.pos <= comma.end():
         return _at(text, comma.start(), "not valid JSON: a comma before a closing bracket", "take the comma out")
+    if error.msg.startswith("Invalid \\escape"):
+        escape = text[error.pos : error.pos + 2]
+        hint = f"in JSON a backslash is written twice: {quoted(chr(92) + escape)}"
+        return _at(text, error.pos, f"not valid JSON: {quoted(escape)} is no escape", hint)
     words = error.msg.rstrip(": ").removesuffix(" at").removesuffix(" starting")
     return _at(
         text, error.pos, f"not valid JSON: {words[:1].lower()}{words[1:]}", _hint(text[error.pos : error.pos + 2])

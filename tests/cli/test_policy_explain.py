@@ -117,7 +117,7 @@ def test_json(run: Run, policy: str) -> None:
     ran = run("policy", "explain", "send_email", MAIL, "--json")
     assert ran.code == 1
     found = json.loads(ran.out)
-    assert sorted(found) == ["change", "decision", "limits", "policy", "steps", "tool"]
+    assert sorted(found) == ["change", "decision", "limits", "obstacles", "policy", "steps", "tool"]
     assert found["policy"]["name"] == policy
     assert found["decision"] == {
         "effect": "deny",
@@ -197,3 +197,38 @@ def test_live_without_a_server(run: Run) -> None:
         "error: `http://127.0.0.1:1/mcp` cannot be reached: connection refused\n"
         "hint: check `--upstream` and the network; is the server running?\n"
     )
+
+
+def test_everything_that_stands_in_the_way(run: Run, policy: str) -> None:
+    mail = '{"to": "ada@example.net", "bcc": ["eve@example.net"]}'
+    ran = run("policy", "explain", "send_email", mail, "--why-not", "allow")
+    assert (ran.code, ran.err) == (1, "")
+    assert ran.out == (
+        f"`send_email` under `{policy}`: denied\n"
+        "to be allowed, all of this would have to change:\n"
+        '  1. make `args.to regex "@example\\\\.com$"` hold (line 13)\n'
+        "  2. make `args.bcc exists true` not hold (line 14)\n"
+    )
+
+
+def test_what_hides_and_what_is_not_named_both_stand_in_the_way(run: Run) -> None:
+    ran = run("policy", "explain", "delete_file", "--why-not", "allow")
+    assert ran.out.splitlines()[2:] == [
+        "  1. take `delete_file` out of `hide` (line 4)",
+        "  2. name `delete_file` under `tools`, or set `default` to `allow` (line 3)",
+    ]
+    found = json.loads(run("policy", "explain", "delete_file", "--json").out)
+    assert len(found["obstacles"]) == 2
+
+
+def test_a_used_up_limit_stands_in_the_way(run: Run, home: Home) -> None:
+    limits = load(home.policy.read_bytes(), name="p").entries["get_secret"].limits
+    home.remember(limits=limits)
+    ran = run("policy", "explain", "get_secret", "--why-not", "allow")
+    assert ran.code == 1
+    assert re.fullmatch(r"  1\. raise `max` \(line 9\), or wait .*", ran.out.splitlines()[2])
+
+
+def test_nothing_stands_in_the_way(run: Run, policy: str) -> None:
+    ran = run("policy", "explain", "get_identity", "--why-not", "allow")
+    assert (ran.code, ran.out) == (0, f"`get_identity` under `{policy}`: allowed\nnothing stands in the way\n")

@@ -24,7 +24,8 @@ in force for this grant; a counter that its policy does not know (any more) has 
 \b
 --json: {"grant", "server", "policy": {"name", "revision"}, "limits":
   [{"tools_key", "counter", "window", "window_seconds", "strategy",
-  "scope", "owner", "per" (a digest), "server", "used", "max", "left", "next_free_at",
+  "scope", "owner", "per" (a digest), "server", "used", "max", "left",
+  "next_free_at",
   "resets_at", "resets_in_seconds"}]}; moments in seconds since the epoch,
   null for what ends with its session"""
 

@@ -51,6 +51,11 @@ def entry(fields: str) -> str:
             "1:16: not valid JSON: a comma before a closing bracket",
             "take the comma out",
         ),
+        (
+            rb'{"version": "\d"}',
+            "1:14: not valid JSON: `\\d` is no escape",
+            "in JSON a backslash is written twice: `\\\\d`",
+        ),
         (b"[1 , ]", "1:4: not valid JSON: a comma before a closing bracket", "take the comma out"),
         (
             b"{1: 2}",
@@ -132,7 +137,6 @@ def test_the_report_of_a_document_names_every_mistake_at_once() -> None:
     }
   }
 }"""
-    operators = "`eq`, `neq`, `lt`, `lte`, `gt`, `gte`, `in`, `not_in`, `exists`, `regex`, `contains`"
     assert report(text) == lines(
         ("1:1: `default` is missing", "required here: `version`, `default`"),
         ("2:14: /version: must be a string, not a number", 'one of `"1"`'),
@@ -148,7 +152,7 @@ def test_the_report_of_a_document_names_every_mistake_at_once() -> None:
         ),
         (
             "9:58: /tools/send_email/require/0/conditions/0/op: `equals` is not an operator",
-            f"one of {operators}",
+            "did you mean `eq`?",
         ),
     )
 

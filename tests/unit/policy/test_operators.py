@@ -3,6 +3,7 @@ import time
 import pytest
 
 from gateway.jsonrpc import Json, loads
+from gateway.policy import operators
 from gateway.policy.operators import LONGEST_PATTERN, OPERATORS, bind, fault
 from gateway.policy.problem import Fault
 from gateway.policy.values import ABSENT, UNJUDGEABLE, Found, Truth
@@ -153,3 +154,27 @@ def test_ten_megabytes_take_no_catastrophic_time(pattern: str) -> None:
 )
 def test_an_operand_of_the_wrong_type_is_a_fault(op: str, operand: Json, expected: Fault | None) -> None:
     assert fault(op, operand) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "operator"),
+    [
+        ("==", "eq"),
+        (">=", "gte"),
+        ("Matches", "regex"),
+        ("not_equal", "neq"),
+        ("contain", "contains"),
+        ("regexp", "regex"),
+        ("zzz", None),
+        ("x" * 10_000, None),
+    ],
+)
+def test_what_was_probably_meant(written: str, operator: str | None) -> None:
+    assert operators.meant(written) == operator
+
+
+def test_no_word_of_another_language_is_an_operator_or_stands_for_two() -> None:
+    words = [word for others in operators._WORDS.values() for word in others]
+    assert len(words) == len(set(words))
+    assert not set(words) & set(operators.OPERATORS)
+    assert set(operators._WORDS) == set(operators.OPERATORS)

@@ -1,6 +1,6 @@
 """`policy explain`: what would become of one call, check by check, and what would change it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from difflib import get_close_matches
@@ -17,15 +17,16 @@ from gateway.errors import UsageError
 from gateway.jsonrpc import Json, loads
 from gateway.keyid import known_tools
 from gateway.policy import Circumstances, Decision, Facts, InputSchema, Limit, Policy, ToolCall, refuse_limit
-from gateway.policy.explanation import Explanation, Step, explain
+from gateway.policy.explanation import Explanation, Step, explain, obstacles
 from gateway.settings import Settings
-from gateway.state import Charge, Charging, Exhausted, Usage, digests
+from gateway.state import Charge, Charging, Exhausted, Usage, digests, lists
 
 HELP: Final = """Say what would become of one call of TOOL with these ARGUMENTS (a JSON object), and why.
 
-Nothing is called and nothing counted. The moment is now, in a session that has just begun. The tool is taken as
-announced by the server, with the required arguments that are known of KeyID's tools; --live asks the server instead.
-Exit code 0: allowed, 1: denied.
+Nothing is called and nothing counted. The moment is now, in a session that has just begun. The tool is taken as the
+server announced it last, or as KeyID publishes it; --live asks the server now. Exit code 0: allowed, 1: denied.
+
+--why-not allow says all that would have to change for the call to be allowed, not only what refuses it first.
 
 \b
 Example:
@@ -36,7 +37,8 @@ Example:
   "rule", "reason", "message", "retry_after_seconds", "line"},
   "steps": [{"kind", "rule", "line", "value", "refuses", "decided",
   "conditions"}], "limits": [{"rule", "counter", "max", "window",
-  "scope", "used", "resets_at"}], "change"}"""
+  "scope", "used", "resets_at"}], "change", "obstacles": [what would
+  have to change]}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +79,40 @@ class Answer:
 @click.argument("arguments", required=False)
 @with_settings("upstream", "policy", "grant", "state", "header")
 @click.option("--live", is_flag=True, help="ask the server whether it has the tool, and what it requires")
+@click.option("--why-not", type=click.Choice(["allow"]), metavar="allow", help="say everything that stands in the way")
 @json_flag
-def command(settings: Settings, *, tool: str, arguments: str | None, live: bool, as_json: bool) -> int:
+def command(
+    settings: Settings, *, tool: str, arguments: str | None, live: bool, why_not: str | None, as_json: bool
+) -> int:
     """The command; its help is `HELP`."""
     call = ToolCall(tool, _object(arguments))
     in_force = policy_in_force(settings)
     if not live:
         _doubt(tool, in_force)
-    explanation = explain(in_force.policy, call, _facts(settings, tool, in_force.policy, live=live))
+    facts = _facts(settings, tool, in_force.policy, live=live)
+    explanation = explain(in_force.policy, call, facts)
     answer = _counted(settings, in_force, explanation)
+    obstructed = _obstacles(answer, obstacles(in_force.policy, call, facts))
     if as_json:
-        document(_data(answer))
+        document({**_data(answer), "obstacles": obstructed})
+    elif why_not is not None:
+        _say_obstacles(answer, obstructed)
     else:
         _show(answer)
     return 0 if answer.decision.effect in ("allow", "observe") else 1
+
+
+def _obstacles(answer: Answer, found: Sequence[str]) -> list[str]:
+    """What stands in the way, used up limits included: those are only known where nothing else refuses."""
+    return [*found, answer.change] if answer.decision.reason == "limit" and not found else list(found)
+
+
+def _say_obstacles(answer: Answer, obstructed: Sequence[str]) -> None:
+    tool = shown(answer.explanation.call.tool, 128)
+    say(f"`{tool}` under {answer.in_force.name}: {_VERDICTS[answer.decision.effect]}")
+    say("nothing stands in the way" if not obstructed else "to be allowed, all of this would have to change:")
+    for number, words in enumerate(obstructed, 1):
+        say(f"  {number}. {shown(words)}")
 
 
 def _doubt(tool: str, in_force: InForce) -> None:
@@ -122,7 +144,7 @@ def _facts(settings: Settings, tool: str, policy: Policy, *, live: bool) -> Fact
     with state(settings.state) as opened:
         if opened is not None:
             since = opened.calls.since(settings.server, settings.grant, policy.asks_since, now)
-    facts = _live(settings, tool) if live else _known(tool)
+    facts = _live(settings, tool) if live else _announced(settings, tool)
     return replace(facts, circumstances=Circumstances(now, settings.grant, "", {}, 0, since))
 
 
@@ -130,6 +152,12 @@ def _live(settings: Settings, tool: str) -> Facts:
     from gateway.cli.live_list import fetch
 
     return fetch(settings).facts(tool)
+
+
+def _announced(settings: Settings, tool: str) -> Facts:
+    """By the list that the server announced last, else by what KeyID publishes."""
+    catalogue = lists.last(settings.state, settings.server)
+    return catalogue.facts(tool) if catalogue is not None and tool in catalogue else _known(tool)
 
 
 def _known(tool: str) -> Facts:
