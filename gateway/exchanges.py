@@ -11,6 +11,9 @@ is must not be the client's to say, so an exchange is remembered here when it be
 Whatever else comes is a new call, and charged. So at most one call of an exchange ever completes, and it was charged
 for. A server that asks without end gives nothing away either: after `MAX_ROUNDS` rounds the next one is a new call.
 
+Neither does it stand in its own way: a rule about when, or how often, the tool was called sees in each round what the
+first one saw, and what others have called since.
+
 Nothing here outlives the process, because a session does not: what is forgotten is charged. Bounded in number and age.
 """
 
@@ -20,7 +23,7 @@ from hashlib import blake2b
 from typing import Final
 
 from gateway.jsonrpc import Json, Message, serialise
-from gateway.state import CounterKey
+from gateway.state import CounterKey, Noted
 
 MAX_ROUNDS: Final = 20
 """Calls of one exchange, the first included."""
@@ -32,11 +35,15 @@ _RESPONSES: Final = "inputResponses"
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An exchange so far: the decision that began it, the counters it was charged in, how many calls were answered."""
+    """An exchange so far: the decision that began it, the counters it was charged in, how many calls were answered.
+
+    `noted` is its newest call as the state file knows it.
+    """
 
     decision_id: str
     charged: frozenset[CounterKey]
     rounds: int
+    noted: Noted | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ from gateway.policy import (
     refuse_no_policy,
     refuse_state,
 )
-from gateway.state import Charging, Exhausted, Record, Reservation, SessionTally, State, Taken, Transaction, take
+from gateway.state import Charging, Exhausted, Noted, Record, Reservation, SessionTally, State, Taken, Transaction, take
 from gateway.state.arguments import Keeping
 from gateway.upstream import Answer
 
@@ -110,7 +110,7 @@ class Interceptor:
             return None
         return await self._around.look_up(call.tool, case.request)
 
-    def _decide(self, tx: Transaction, case: Case, now: float) -> tuple[Decision, str]:
+    def _decide(self, tx: Transaction, case: Case, now: float, former: Exchange | None) -> tuple[Decision, str]:
         """The decision of the policy in force at this moment, and that policy's revision."""
         policy = self._around.in_force()
         call = case.call
@@ -118,24 +118,27 @@ class Interceptor:
             return refuse_no_policy(policy.cause), ""
         if call is None:
             return decide_request(policy, case.request.method, case.request.params), policy.revision
-        return decide(policy, call, self._facts(tx, case, call, policy, now)), policy.revision
+        return decide(policy, call, self._facts(tx, case, call, policy, now=now, former=former)), policy.revision
 
-    def _facts(self, tx: Transaction, case: Case, call: ToolCall, policy: Policy, now: float) -> Facts:
-        """What is known of the tool, and what is true at this moment."""
-        who, since = self._identity, _NEVER
+    def _facts(
+        self, tx: Transaction, case: Case, call: ToolCall, policy: Policy, *, now: float, former: Exchange | None
+    ) -> Facts:
+        """What is known of the tool, and what is true at this moment, but for the exchange that the call continues."""
+        who, since, tally = self._identity, _NEVER, self._tally
         if policy.asks_since:
             tx.calls.look(who.server, who.grant, now)
-            since = tx.calls.since(who.server, who.grant, policy.asks_since, now)
-        tally = self._tally
-        circumstances = Circumstances(now, who.grant, case.client.name, tally.calls, tally.denials, since)
+            own = former.noted if former is not None else None
+            since = tx.calls.since(who.server, who.grant, policy.asks_since, now, own)
+        calls = tally.calls if former is None else tally.calls_but_one(call.tool)
+        circumstances = Circumstances(now, who.grant, case.client.name, calls, tally.denials, since)
         return replace(self._around.facts(call.tool), circumstances=circumstances)
 
     def _admit(self, tx: Transaction, state: State, case: Case) -> "_Admission | Decision":
         """Decide, reserve and record, at one moment. A refusal comes back as the decision that says so."""
         now = self._clock.now()
-        decision, revision = self._decide(tx, case, now)
+        number, former = self._continued(case)
+        decision, revision = self._decide(tx, case, now, former)
         arguments = case.call.arguments if case.call else {}
-        number, former = self._exchanges.find(case.request, self._clock.monotonic()) or (0, None)
         charged = former.charged if former is not None else frozenset()
         charges = [
             charge
@@ -160,10 +163,17 @@ class Interceptor:
         tx.audit.append(record)
         if not isinstance(taken, Taken):
             return decision
+        noted = None
         if case.call is not None:
-            tx.calls.note(self._identity.server, self._identity.grant, case.call.tool, now)
+            own = former.noted if former is not None else None
+            noted = tx.calls.note(self._identity.server, self._identity.grant, case.call.tool, now, own)
         self._exchanges.take(number)
-        return _Admission(state, taken.reservation, record, former)
+        return _Admission(state, taken.reservation, record, former, noted)
+
+    def _continued(self, case: Case) -> tuple[int, Exchange | None]:
+        """The exchange that a call continues, and its number. Nothing else does: a prompt may be named as a tool is."""
+        found = self._exchanges.find(case.request, self._clock.monotonic()) if case.call is not None else None
+        return found or (0, None)
 
     def _tell(self, case: Case, admitted: "_Admission | Decision") -> None:
         """Count the call in this session: nothing is awaited between the decision and this, so the next one knows."""
@@ -241,12 +251,12 @@ class Interceptor:
         if case.call is None:
             return
         if former is not None and answer.fate in ("not sent", "refused"):
-            self._exchanges.resume(case.request, former, now)
+            self._exchanges.resume(case.request, replace(former, noted=admission.noted), now)
         elif answer.result is not None and is_input_required(answer.result):
             taken = frozenset(hold.charge.key for hold in admission.reservation.holds)
-            begun = Exchange(case.id, taken, 1)
+            begun = Exchange(case.id, taken, 1, admission.noted)
             if former is not None:
-                begun = Exchange(former.decision_id, former.charged | taken, former.rounds + 1)
+                begun = Exchange(former.decision_id, former.charged | taken, former.rounds + 1, admission.noted)
             self._exchanges.begin(case.request, answer.result, begun, now)
 
     def _record(self, state: State, case: Case, decision: Decision, revision: str, now: float) -> Record:
@@ -277,12 +287,16 @@ class Interceptor:
 
 @dataclass(frozen=True, slots=True)
 class _Admission:
-    """What a call that may be relayed holds: its reservation, the record that says so, the exchange it continues."""
+    """What a call that may be relayed holds: its reservation, the record that says so, the exchange it continues.
+
+    `noted` is how the state file knows of it.
+    """
 
     state: State
     reservation: Reservation
     record: Record
     former: Exchange | None = None
+    noted: Noted | None = None
 
 
 def _without_channel(decision: Decision) -> Decision:

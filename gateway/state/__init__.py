@@ -32,7 +32,7 @@ from gateway.state.counting import SqliteCounters
 from gateway.state.database import PATIENCE_SECONDS, Database
 from gateway.state.failures import from_sqlite
 from gateway.state.grants import Grants, SqliteGrants
-from gateway.state.last_calls import LastCalls, SqliteLastCalls
+from gateway.state.last_calls import LastCalls, Noted, SqliteLastCalls
 from gateway.state.migrations import Secrets
 from gateway.state.session import SessionTally
 
@@ -49,6 +49,7 @@ __all__ = [
     "Hold",
     "Kind",
     "LastCalls",
+    "Noted",
     "Record",
     "Reservation",
     "SessionTally",

@@ -5,11 +5,16 @@ rule that is written later, or that only another process has, knows of it. The t
 shrinks but by another call, and is never negative: it is measured from the newest moment at which anybody looked, so
 that a clock that is set back brings nothing back, neither what a `deny_if` had closed nor what a `require` had opened
 for a while and what is over. (A clock that is set ahead lets time pass, as it does for windows.)
+
+A call that goes in rounds must not stand in its own way: `Noted` says what was known before it, so that its next round
+can be told so, unless somebody has called the tool meanwhile. No two calls of a tool are noted at the same moment, so
+that this is certain.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
@@ -17,18 +22,29 @@ from typing import Final, Protocol
 
 _MICRO: Final = Decimal("0.000001")
 _NOTE: Final = """
-    INSERT INTO last_calls (identity, at)
-    VALUES (?, max(?, coalesce((SELECT at FROM last_calls WHERE identity = ?), 0)))
-    ON CONFLICT (identity) DO UPDATE SET at = max(at, excluded.at)"""
+    INSERT INTO last_calls (identity, at) VALUES (?, ?)
+    ON CONFLICT (identity) DO UPDATE SET at = excluded.at"""
 _LOOK: Final = """
     INSERT INTO last_calls (identity, at) VALUES (?, ?)
     ON CONFLICT (identity) DO UPDATE SET at = max(at, excluded.at)"""
 
 
-class LastCalls(Protocol):
-    """The last calls within one transaction. `now` is in seconds since the epoch. Failures are `StateError`."""
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A call as it was noted, and the last one before it, if there was any. Microseconds since the epoch."""
 
-    def note(self, server: str, grant: str, tool: str, now: float) -> None:
+    tool: str
+    at: int
+    before: int | None
+
+
+class LastCalls(Protocol):
+    """The last calls within one transaction. `now` is in seconds since the epoch. Failures are `StateError`.
+
+    `own` is how the call whose next round this is was noted: it counts as if it had not been made.
+    """
+
+    def note(self, server: str, grant: str, tool: str, now: float, own: Noted | None = None) -> Noted:
         """A call was let through."""
         ...
 
@@ -36,7 +52,9 @@ class LastCalls(Protocol):
         """Somebody looks at the clock: for this grant, no time before `now` comes again."""
         ...
 
-    def since(self, server: str, grant: str, tools: Iterable[str], now: float) -> Mapping[str, Decimal]:
+    def since(
+        self, server: str, grant: str, tools: Iterable[str], now: float, own: Noted | None = None
+    ) -> Mapping[str, Decimal]:
         """The seconds since the last call of each tool that was ever called."""
         ...
 
@@ -47,21 +65,32 @@ class SqliteLastCalls:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def note(self, server: str, grant: str, tool: str, now: float) -> None:
-        self._connection.execute(_NOTE, (_digest(server, grant, tool), _microseconds(now), _digest(server, grant)))
+    def note(self, server: str, grant: str, tool: str, now: float, own: Noted | None = None) -> Noted:
+        identity = _digest(server, grant, tool)
+        looked, last = self._at(_digest(server, grant)), self._at(identity)
+        at = max(_microseconds(now), looked or 0, -1 if last is None else last + 1)
+        self._connection.execute(_NOTE, (identity, at))
+        return Noted(tool, at, _without(own, tool, last))
 
     def look(self, server: str, grant: str, now: float) -> None:
         self._connection.execute(_LOOK, (_digest(server, grant), _microseconds(now)))
 
-    def since(self, server: str, grant: str, tools: Iterable[str], now: float) -> Mapping[str, Decimal]:
+    def since(
+        self, server: str, grant: str, tools: Iterable[str], now: float, own: Noted | None = None
+    ) -> Mapping[str, Decimal]:
         looked = self._at(_digest(server, grant))
         newest = max(_microseconds(now), 0 if looked is None else looked)
-        found = {tool: self._at(_digest(server, grant, tool)) for tool in tools}
+        found = {tool: _without(own, tool, self._at(_digest(server, grant, tool))) for tool in tools}
         return {tool: max(0, newest - at) * _MICRO for tool, at in found.items() if at is not None}
 
     def _at(self, identity: bytes) -> int | None:
         row = self._connection.execute("SELECT at FROM last_calls WHERE identity = ?", (identity,)).fetchone()
         return None if row is None else int(row[0])
+
+
+def _without(own: Noted | None, tool: str, last: int | None) -> int | None:
+    """The last call of a tool as if the `own` one had not been made; a later one is somebody else's."""
+    return own.before if own is not None and (own.tool, own.at) == (tool, last) else last
 
 
 @lru_cache(maxsize=4096)  # the same few are asked for with every call

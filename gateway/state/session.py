@@ -19,6 +19,10 @@ class SessionTally:
         """How many calls of each tool were let through."""
         return self._calls
 
+    def calls_but_one(self, tool: str) -> Mapping[str, int]:
+        """The same without one call of `tool`: what its own next round is judged by."""
+        return {**self._calls, tool: self._calls.get(tool, 1) - 1}
+
     def let_through(self, tool: str) -> None:
         """A call is on its way."""
         self._calls[tool] = self._calls.get(tool, 0) + 1

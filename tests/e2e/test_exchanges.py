@@ -192,6 +192,63 @@ def test_a_round_of_unknown_fate_is_used_up(home: Home, upstream: Scripted) -> N
         assert decision(answered(gateway, "s"))["reason"] == "limit"
 
 
+def so_often(most: int) -> Json:
+    """A policy that lets so many calls of `work` through, by what the session has done."""
+    often = {"path": "session.calls.work", "op": "gte", "value": most}
+    return document("first", tools={"work": {"deny_if": [{"conditions": [often]}]}})
+
+
+def apart(seconds: int) -> Json:
+    """A policy that keeps calls of `work` apart from one another."""
+    soon = {"path": "grant.seconds_since.work", "op": "lt", "value": seconds}
+    return document("first", tools={"work": {"deny_if": [{"conditions": [soon]}]}})
+
+
+def test_no_round_counts_in_the_next_as_a_call_of_the_session(home: Home, upstream: Scripted) -> None:
+    with Gateway(home, upstream.url, policy=so_often(2)) as gateway:
+        upstream.script("work", DONE, asking("s1"), asking("s2"), DONE)
+        call(gateway)
+        assert call(gateway)["requestState"] == "s1"
+        assert answered(gateway, "s1")["requestState"] == "s2"
+        assert "isError" not in answered(gateway, "s2")
+        assert decision(call(gateway))["rule"] == "/tools/work/deny_if/0"
+    assert len(upstream.calls("work")) == 4
+
+
+def test_no_round_stands_in_the_way_of_the_next(home: Home, upstream: Scripted) -> None:
+    with Gateway(home, upstream.url, policy=apart(60), clocked=True) as gateway:
+        upstream.script("work", asking("s1"), http(429), asking("s2"), DONE, DONE)
+        call(gateway)
+        assert answered(gateway, "s1")["data"]["status"] == 429
+        home.move_clock(30)
+        assert answered(gateway, "s1")["requestState"] == "s2"
+        assert decision(call(gateway))["rule"] == "/tools/work/deny_if/0"  # to every other call, it was made
+        assert "isError" not in answered(gateway, "s2")
+        home.move_clock(61)
+        assert "isError" not in call(gateway)
+    assert len(upstream.calls("work")) == 5
+
+
+def test_a_round_sees_what_was_called_meanwhile(home: Home, upstream: Scripted) -> None:
+    with Gateway(home, upstream.url, policy=apart(60), clocked=True) as gateway:
+        upstream.script("work", asking("s"), DONE)
+        call(gateway)
+        home.move_clock(61)
+        with Gateway(home, upstream.url, policy=apart(60), clocked=True) as other:
+            assert "isError" not in call(other)
+        assert decision(answered(gateway, "s"))["rule"] == "/tools/work/deny_if/0"
+    assert len(upstream.calls("work")) == 2
+
+
+def test_a_prompt_of_the_same_name_continues_no_call(home: Home, upstream: Scripted) -> None:
+    with Gateway(home, upstream.url, policy=limited(1, prompts={"default": "allow"})) as gateway:
+        upstream.script("work", asking("s"), DONE)
+        call(gateway)
+        params = {"name": "work", "arguments": {}, "requestState": "s", "inputResponses": ANSWERED}
+        assert "result" in gateway.request("prompts/get", {**params, "_meta": META[STATELESS]})
+        assert "isError" not in answered(gateway, "s")
+
+
 def test_another_process_does_not_know_the_exchange(home: Home, upstream: Scripted) -> None:
     with Gateway(home, upstream.url, policy=limited(1)) as gateway:
         upstream.script("work", asking("s"))

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.state.last_calls import SqliteLastCalls
+from gateway.state.last_calls import Noted, SqliteLastCalls
 from gateway.state.migrations import migrate
 from tests.unit.state.manual import MIDNIGHT
 
@@ -21,9 +21,9 @@ def calls() -> Iterator[SqliteLastCalls]:
     connection.close()
 
 
-def since(calls: SqliteLastCalls, now: float, tool: str = TOOL) -> Decimal | None:
+def since(calls: SqliteLastCalls, now: float, tool: str = TOOL, own: Noted | None = None) -> Decimal | None:
     calls.look(SERVER, GRANT, now)
-    return calls.since(SERVER, GRANT, [tool], now).get(tool)
+    return calls.since(SERVER, GRANT, [tool], now, own).get(tool)
 
 
 def test_a_tool_that_was_never_called_has_no_time(calls: SqliteLastCalls) -> None:
@@ -63,6 +63,34 @@ def test_a_call_made_while_the_clock_is_back_counts_from_the_newest_moment(calls
 def test_a_later_call_begins_anew_and_an_earlier_one_does_not(calls: SqliteLastCalls) -> None:
     calls.note(SERVER, GRANT, TOOL, MIDNIGHT + 60)
     calls.note(SERVER, GRANT, TOOL, MIDNIGHT)
-    assert since(calls, MIDNIGHT + 90) == 30
+    assert since(calls, MIDNIGHT + 90) == Decimal("29.999999"), "a microsecond tells the two apart"
     calls.note(SERVER, GRANT, TOOL, MIDNIGHT + 90)
     assert since(calls, MIDNIGHT + 90) == 0
+
+
+def test_the_rounds_of_a_call_do_not_see_the_call(calls: SqliteLastCalls) -> None:
+    first = calls.note(SERVER, GRANT, TOOL, MIDNIGHT)
+    assert since(calls, MIDNIGHT + 1, own=first) is None
+    second = calls.note(SERVER, GRANT, TOOL, MIDNIGHT + 1, first)
+    assert since(calls, MIDNIGHT + 2, own=second) is None
+    assert since(calls, MIDNIGHT + 2) == 1, "everybody else sees it"
+    assert since(calls, MIDNIGHT + 2, "other", own=second) is None
+
+
+def test_the_rounds_of_a_call_see_the_call_before(calls: SqliteLastCalls) -> None:
+    calls.note(SERVER, GRANT, TOOL, MIDNIGHT)
+    first = calls.note(SERVER, GRANT, TOOL, MIDNIGHT + 60)
+    second = calls.note(SERVER, GRANT, TOOL, MIDNIGHT + 70, first)
+    assert since(calls, MIDNIGHT + 90, own=first) == 20, "a round that is over knows nothing of the next"
+    assert since(calls, MIDNIGHT + 90, own=second) == 90
+
+
+@pytest.mark.parametrize("moment", [MIDNIGHT + 61, MIDNIGHT, MIDNIGHT - 3600])
+def test_the_rounds_of_a_call_see_what_others_called_meanwhile(calls: SqliteLastCalls, moment: float) -> None:
+    own = calls.note(SERVER, GRANT, TOOL, MIDNIGHT)
+    other = calls.note(SERVER, GRANT, TOOL, moment)
+    assert other.at > own.at, "also at the same moment, or with the clock set back"
+    assert other.before == own.at
+    assert since(calls, MIDNIGHT + 61, own=own) is not None
+    assert since(calls, MIDNIGHT + 61, own=other) == 61
+    assert calls.note(SERVER, GRANT, TOOL, moment, own).before == other.at
