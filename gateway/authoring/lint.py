@@ -54,6 +54,10 @@ def lint(policy: Policy, catalogue: Catalogue | None) -> tuple[Finding, ...]:
 
 def _names(policy: Policy, catalogue: Catalogue | None) -> Iterator[Finding]:
     known: Collection[str] = known_tools() if catalogue is None else catalogue.names()
+    if catalogue is not None and len(policy.entries) >= _NAMED and not any(name in known for name in policy.entries):
+        message = f"the server has none of the {len(policy.entries)} tools that are named here"
+        yield Finding("/tools", message, "is the policy for another server? name that with --upstream", at_key=True)
+        return
     wrong = _slip if catalogue is None else _unknown
     for name in policy.entries:
         yield from wrong(name, known, pointer("tools", name), at_key=True)

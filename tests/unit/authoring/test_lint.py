@@ -287,6 +287,16 @@ def test_an_open_default_is_judged_by_published_names_where_the_policy_knows_the
     assert said(policy({"create_issue": {}}, default="allow"), None) == []
 
 
+def test_a_policy_for_another_server_is_told_once() -> None:
+    assert said(policy({name: {} for name in "abcde"}, hide=["f", "g*"])) == [
+        (
+            "/tools",
+            "the server has none of the 5 tools that are named here",
+            "is the policy for another server? name that with --upstream",
+        )
+    ]
+
+
 def test_missing_sections_are_a_note() -> None:
     document = {"version": "1", "default": "deny", "prompts": {"default": "deny"}, "tools": {"get": {}}}
     (finding,) = lint(load(json.dumps(document).encode(), name="p"), None)
