@@ -25,6 +25,6 @@ def test_a_server_that_is_not_there(run: Run, home: Home) -> None:
     ran = run("policy", "schema", "--live")
     assert (ran.code, ran.out) == (4, "")
     assert ran.err == (
-        "error: `http://127.0.0.1:1/mcp` cannot be reached\n"
-        "hint: check --upstream and the network; is the server running?\n"
+        "error: `http://127.0.0.1:1/mcp` cannot be reached: connection refused\n"
+        "hint: check `--upstream` and the network; is the server running?\n"
     )

@@ -10,7 +10,9 @@ from gateway.jsonrpc import Message, Refusal, parse
 from scripts.fuzz_lib import oracles
 from tests.fuzz.messages import ENVELOPES, lines
 
-STREAMS = st.lists(st.sampled_from([b"\n", b"\r", b"data: {}", b"event: x", b"event:\n", b"id: 1", b"retry: 5", b":", b"\xff"]))
+STREAMS = st.lists(
+    st.sampled_from([b"\n", b"\r", b"data: {}", b"event: x", b"event:\n", b"id: 1", b"retry: 5", b":", b"\xff"])
+)
 ANSWERS = ENVELOPES.map(lambda text: ("\ufeff" + text.replace('"method"', '"result"').replace(",", ",\r\n")).encode())
 
 

@@ -27,7 +27,7 @@ settings.toml in the config folder (`call_timeout = 60`). A flag wins over a var
 def _places(environment: Mapping[str, str]) -> str:
     """Where the defaults are on this machine. No file is read: help is there for those whose settings are wrong."""
     config_dir = Path(environment.get(PREFIX + "CONFIG_DIR") or platformdirs.user_config_dir(APP))
-    defaults = {option.name: option.default(config_dir) for option in OPTIONS if option.name in ("state", "log_file")}
+    defaults = {option.name: option.default for option in OPTIONS if option.name in ("state", "log_file")}
     return f"""\b
 On this machine:
   config folder  {config_dir}

@@ -1,0 +1,93 @@
+"""Everything that a gateway may be told, in one value."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from gateway.credentials.client import Client, Flow
+from gateway.settings.values import Header
+from gateway.state.arguments import Keep, Keeping, Redact
+
+APP: Final = "keyid-gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that `run` may be told. Times in seconds, sizes in bytes."""
+
+    upstream: str
+    policy: str | None
+    project_policy: Path | None
+    grant: str
+    state: Path
+    header: tuple[Header, ...]
+    switch_off: frozenset[str]
+    log_level: str
+    log_file: Path
+    connect_timeout: float
+    request_timeout: float
+    call_timeout: float
+    call_ceiling: float
+    idle_timeout: float
+    max_message_bytes: int
+    max_depth: int
+    audit_arguments: tuple[Keep, ...]
+    audit_redact: tuple[Redact, ...]
+    sign_in: bool
+    oauth_client_id: str | None
+    oauth_client_secret: str | None = field(repr=False)
+    oauth_client_key: str | None = field(repr=False)
+    oauth_client_metadata_url: str | None
+    oauth_issuer: str | None
+    oauth_scopes: str | None
+    oauth_flow: Flow
+    oauth_redirect_port: int
+    config_dir: Path
+
+    @property
+    def oauth(self) -> Client | None:
+        """This gateway as an OAuth client; None where a header of the settings says who it is."""
+        if any(header.name.lower() == "authorization" for header in self.header):
+            return None
+        return Client(
+            self.upstream,
+            self.state.parent / "credentials",
+            self.oauth_client_id,
+            self.oauth_client_secret,
+            self.oauth_client_key,
+            self.oauth_client_metadata_url,
+            self.oauth_issuer,
+            self.oauth_scopes,
+            self.oauth_redirect_port,
+            self.oauth_flow,
+        )
+
+    @property
+    def server(self) -> str:
+        """The upstream's address without its query: what counters and records name it by."""
+        return urlsplit(self.upstream)._replace(query="", fragment="").geturl()
+
+    @property
+    def keeping(self) -> Keeping:
+        """What the audit log keeps of arguments."""
+        return Keeping(self.audit_arguments, self.audit_redact)
+
+    @property
+    def site_policies(self) -> tuple[Path, ...]:
+        """Where an administrator may keep a policy that every call needs.
+
+        A variable of the environment can move the folder on some platforms; the one that it cannot move counts as well.
+        """
+        folders = [Path(platformdirs.site_config_dir(APP))]
+        if sys.platform not in ("win32", "darwin"):
+            folders.append(Path("/etc/xdg") / APP)
+        return tuple(folder / f"policy.{ending}" for folder in dict.fromkeys(folders) for ending in ("json", "yaml"))
+
+    @property
+    def user_policy(self) -> Path:
+        """The policy that is in force where no flag names one."""
+        return self.config_dir / "policy.json"
