@@ -7,7 +7,8 @@
 - A renewal that failed is not repeated for every request: not for a while, or where only a person can mend it, not
   until the file has changed. The sentence is kept, because it is the answer to the 401 that follows.
 - Where a person may be asked (`--sign-in`), nobody waits for longer than a request may take; the sign-in goes on, and
-  the next request finds its result. What a person has granted is not asked for again when the server still refuses.
+  the next request finds its result.
+- What has just been granted because of a refusal is not asked for again when the server refuses that too.
 """
 
 import asyncio
@@ -67,6 +68,8 @@ class OAuth:
         self._failed: Failed | None = None
         self._failed_at = float("-inf")
         self._granted_for: set[str] = set()
+        self._granted: str | None = None
+        self._granted_at = float("-inf")
 
     # --- what HTTP asks -----------------------------------------------------------------------------------------------
 
@@ -95,6 +98,8 @@ class OAuth:
         asking: Ask = self._ask if may_ask else "no"
         if challenge.text in self._granted_for and challenge.status == 403:
             return "the upstream still forbids this (HTTP 403) with the scopes that were granted for it"
+        if challenge.status == 401 and used is not None and used == self._granted and self._just_granted(asking):
+            return "the upstream refuses what was granted for it just now (HTTP 401): ask whoever runs it"
         if not self._worth_trying(asking, challenge):
             return self._sentence(challenge)
         request = Request(
@@ -102,6 +107,7 @@ class OAuth:
         )
         await self._shared(request)
         if self._held is not None and self._held.authorization != used:
+            self._granted, self._granted_at = self._held.authorization, self._clock.monotonic()
             if challenge.status == 403:
                 self._granted_for.add(challenge.text)
             return True
@@ -182,6 +188,10 @@ class OAuth:
         if self._failed is None:
             return False
         return self._failed.lasting or self._clock.monotonic() - self._failed_at < _REST_SECONDS
+
+    def _just_granted(self, asking: Ask) -> bool:
+        rest = _REST_SECONDS if asking == "no" else _PERSON_REST_SECONDS
+        return self._clock.monotonic() - self._granted_at < rest
 
     def _worth_trying(self, asking: Ask, challenge: Challenge) -> bool:
         if self._task is not None and not self._task.done():

@@ -124,7 +124,7 @@ class SqliteCounters:
             self._connection.execute("UPDATE counters SET newest = ?, used = ? WHERE id = ?", changed)
 
     def _give_back(self, hold: Hold, moment: int) -> None:
-        row = self._read(_BY_NUMBER, hold.counter)
+        row = self._read(_BY_NUMBER, hold.counter) if hold.charge.cost else None  # of nothing, nothing is given back
         if row is None:
             return
         at = max(row.newest, moment)

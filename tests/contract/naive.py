@@ -72,7 +72,7 @@ class NaiveCounters:
     def release(self, reservation: Reservation, now: float) -> None:
         for hold in reservation.holds:
             counter = self._counters.get(hold.charge.key)
-            if counter is None or counter.number != hold.counter:
+            if counter is None or counter.number != hold.counter or not hold.charge.cost:
                 continue
             at = max(math.floor(now * _SECOND), counter.newest)
             recent = [moment for moment in counter.refunds if counter.window(moment) == counter.window(at)]

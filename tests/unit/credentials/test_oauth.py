@@ -212,6 +212,23 @@ async def test_with_sign_in_they_are_once(client: Client, clock: Moved, records:
     assert [(request.ask, request.status) for request in helper.asked] == [("browser", 403)]
 
 
+@pytest.mark.parametrize(("sign_in", "rest"), [(False, 5), (True, 30)])
+async def test_what_was_just_granted_and_is_refused_too_is_not_asked_for_again(
+    client: Client, clock: Moved, records: Records, helper: Helper, sign_in: bool, rest: int
+) -> None:
+    ours = OAuth(client, clock, sign_in=sign_in)
+    keep(records, client.name, "old", NOW + 3600)
+    helper.answers = [granted("new"), granted("newer")]
+    assert await ours.refused(WANTED, await ours.authorization(), may_ask=True) is True
+    for _ in range(3):
+        said = await ours.refused(WANTED, await ours.authorization(), may_ask=True)
+        assert said == "the upstream refuses what was granted for it just now (HTTP 401): ask whoever runs it"
+        clock.at += (rest - 1) / 3
+    assert len(helper.asked) == 1
+    clock.at += 1
+    assert await ours.refused(WANTED, await ours.authorization(), may_ask=True) is True
+
+
 async def test_nobody_is_asked_for_the_sake_of_a_stream(
     client: Client, clock: Moved, records: Records, helper: Helper
 ) -> None:
