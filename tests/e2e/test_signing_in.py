@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.credentials.client import Client
 from gateway.standin import Standin, StandinOptions
 from tests.e2e import scripted
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, Json, called_tools
@@ -250,6 +251,18 @@ def test_a_renewal_is_shared_and_holds_up_nothing_behind_a_slow_call(signed_in: 
     assert called_tools(signed_in.standin.journal).count("get_identity") == 10
 
 
+def test_a_server_that_refuses_whatever_is_granted_is_asked_for_it_once(signed_in: Person) -> None:
+    with Scripted() as upstream:
+        upstream.script("initialize", *9 * [http(401)])
+        client = Client(upstream.url, signed_in.file.parent)
+        signed_in.file.rename(client.file)
+        with Gateway(signed_in.home, upstream.url, policy=ALLOW_ALL) as gateway:
+            answers = [gateway.initialize()["error"]["message"] for _ in range(2)]
+    said = "the upstream refuses what was granted for it just now (HTTP 401): ask whoever runs it"
+    assert answers == [said, said]
+    assert signed_in.standin.authority.counts["refresh"] == 1
+
+
 def test_a_call_that_needs_more_scopes_says_so(signed_in: Person) -> None:
     signed_in.standin.authority.demands["list_contacts"] = "send"
     with running(signed_in) as gateway:
@@ -481,10 +494,7 @@ def test_no_token_goes_where_a_redirect_leads(signed_in: Person) -> None:
     with Scripted() as elsewhere, Scripted() as upstream:
         person = Person(signed_in.home, signed_in.standin)
         file = person.file
-        from gateway.credentials.client import Client
-
-        name = Client(upstream.url, file.parent).name
-        file.rename(file.with_name(f"{name}.json"))
+        file.rename(Client(upstream.url, file.parent).file)
         upstream.script("initialize", http(307, headers={"Location": elsewhere.url}))
         with Gateway(signed_in.home, upstream.url, policy=ALLOW_ALL) as gateway:
             message = gateway.initialize()["error"]["message"]
