@@ -90,14 +90,11 @@ Pasted: TypeAlias = Callable[[], Awaitable[str]]
 
 async def ask(request: Request, tell: Tell, pasted: Pasted | None = None) -> Granted | Failed:
     """Ask a fresh helper. `tell` hears of the address that a person has to look at; `pasted` may bring the way back."""
-    process = await asyncio.create_subprocess_exec(
-        *_command(),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=_environment(),
-        limit=_LINE_BYTES,
-    )
+    try:
+        process = await _started()
+    except OSError as error:  # such as too many processes, or a Python that an upgrade has taken away
+        said = (error.strerror or str(error)).lower()
+        return Failed("helper", f"the process that signs in cannot be started: {said}", None, lasting=False)
     assert process.stdin is not None  # noqa: S101 - a pipe was asked for
     forwarding: asyncio.Task[None] | None = None
     try:
@@ -107,13 +104,28 @@ async def ask(request: Request, tell: Tell, pasted: Pasted | None = None) -> Gra
         if pasted is not None:
             forwarding = asyncio.create_task(_forward(pasted, process.stdin))
         async with asyncio.timeout(_BOUND_SECONDS if request.ask == "no" else _PERSON_SECONDS):
-            return await _answer(process, tell)
+            answer = await _answer(process, tell)
+            await process.wait()  # it ends by itself; a loop that is closed before would complain to the terminal
+            return answer
     except TimeoutError:
         return Failed("timeout", "signing in took too long", None, lasting=False)
     finally:
         if forwarding is not None:
             forwarding.cancel()
         process.stdin.close()
+
+
+async def _started() -> asyncio.subprocess.Process:
+    """In a session of its own: neither Ctrl-C nor a client that ends the gateway's group is meant for an exchange."""
+    return await asyncio.create_subprocess_exec(
+        *_command(),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=_environment(),
+        limit=_LINE_BYTES,
+        start_new_session=True,
+    )
 
 
 async def _answer(process: asyncio.subprocess.Process, tell: Tell) -> Granted | Failed:

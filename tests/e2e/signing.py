@@ -1,5 +1,6 @@
 """A person who signs in: a home whose browser is the test's own, the commands, and what is kept afterwards."""
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -46,8 +47,8 @@ class Person:
             process.wait()
         return Done(process.returncode, out, err)
 
-    def starts(self, *words: str) -> "subprocess.Popen[str]":
-        """A command that goes on."""
+    def starts(self, *words: str, start_new_session: bool = False) -> "subprocess.Popen[str]":
+        """A command that goes on, as a terminal starts it: in a group of its own, where that is asked for."""
         return subprocess.Popen(
             [sys.executable, "-m", "gateway", *words, "--upstream", self.standin.url],
             env=self.home.variables(),
@@ -56,6 +57,7 @@ class Person:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=start_new_session,
         )
 
     def signs_in(self, *flags: str) -> Done:
@@ -78,6 +80,11 @@ class Person:
     @property
     def kept(self) -> Json:
         return json.loads(self.file.read_text(encoding="utf-8"))
+
+    def waits_for_its_turn(self) -> None:
+        """Until nobody is at work on what is kept."""
+        with self.file.with_suffix(".lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
 
     def rewrite(self, **changes: Json) -> None:
         """Change what is kept, as time or another gateway would."""

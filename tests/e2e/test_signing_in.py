@@ -1,7 +1,10 @@
 """OAuth through real processes: the stand-in's authorization server, a browser of the test's own."""
 
 import json
+import os
+import signal
 import socket
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
 
@@ -12,7 +15,7 @@ from gateway.credentials.client import Client
 from gateway.standin import Standin, StandinOptions
 from tests.e2e import scripted
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, Json, called_tools
-from tests.e2e.scripted import Scripted, http
+from tests.e2e.scripted import Scripted, after, http
 from tests.e2e.signing import ROOT, Person
 
 
@@ -128,8 +131,11 @@ def test_a_person_who_says_no(person: Person) -> None:
     person.standin.authority.consents = False
     done = person.types("login")
     assert done.code == 4
-    assert "error: the sign-in was not granted" in done.err
-    assert "says access_denied" in done.err
+    issuer = person.standin.url.removesuffix("mcp")
+    assert done.err.splitlines()[2:] == [
+        f"error: the sign-in was not granted: `{issuer}` says access_denied",
+        "hint: try again",
+    ]
 
 
 # --- run -----------------------------------------------------------------------------------------------------------
@@ -206,6 +212,23 @@ def test_a_sign_in_that_was_revoked_says_so_and_the_gateway_lives_on(signed_in: 
         signed_in.signs_in()
         assert "result" in gateway.initialize()
         assert ok(gateway.call("get_identity"))
+
+
+def test_ctrl_c_in_the_middle_of_a_renewal_costs_no_sign_in(signed_in: Person) -> None:
+    metadata = signed_in.kept["metadata"]
+    fresh = {"access_token": "new", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rotated"}
+    interrupted = threading.Event()
+    with Scripted() as authority:
+        authority.script("response", after(interrupted, http(200, fresh)))
+        signed_in.rewrite(expires_at=1.0, metadata={**metadata, "token_endpoint": authority.url})
+        process = signed_in.starts("tools", start_new_session=True)
+        authority.wait_for("response")
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+        interrupted.set()
+        signed_in.waits_for_its_turn()
+    assert signed_in.kept["secret"]["refresh_token"] == "rotated"
+    assert errors == "\ninterrupted\n"
 
 
 def test_an_authorization_server_that_is_down_costs_no_sign_in(signed_in: Person) -> None:

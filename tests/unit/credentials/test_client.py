@@ -1,10 +1,11 @@
+import sys
 from pathlib import Path
 
 import pytest
 
 from gateway.credentials import Challenge, is_credential
 from gateway.credentials.client import Client
-from gateway.credentials.helper import Request, _environment, _written, read_request
+from gateway.credentials.helper import Failed, Request, _environment, _written, ask, read_request
 
 FOLDER = Path("/nowhere")
 
@@ -41,6 +42,14 @@ def test_the_helper_reads_what_it_is_asked() -> None:
     client = Client("https://a.example/mcp", FOLDER, "me", "s3cret", port=8080, flow="client_credentials")
     request = Request("renew", client, "browser", 403, "Bearer x", "token")
     assert read_request(_written(request)) == request
+
+
+async def test_a_helper_that_cannot_be_started_is_an_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+    answer = await ask(Request("renew", Client("https://a.example/mcp", tmp_path)), lambda _: None)
+    assert answer == Failed(
+        "helper", "the process that signs in cannot be started: no such file or directory", None, lasting=False
+    )
 
 
 def test_the_helper_has_none_of_the_settings_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
