@@ -86,7 +86,9 @@ class HttpClient:
         deliver = patience.watching(outgoing.token, deliver)
         try:
             async with patience:
-                response = await self._request("POST", headers, outgoing.body, patience, fresh=outgoing.fresh)
+                response = await self._request(
+                    "POST", headers, outgoing.body, patience, fresh=outgoing.fresh, aside=outgoing.id is None
+                )
                 try:
                     return await self._settled(response, outgoing, deliver)
                 except Cut as cut:
@@ -110,6 +112,7 @@ class HttpClient:
         patience: Patience | None = None,
         *,
         fresh: bool = False,
+        aside: bool = False,
     ) -> Response:
         """Send one request, and again wherever a redirect within the origin says that it is to be made instead."""
         origin = self._wire.origin
@@ -117,7 +120,9 @@ class HttpClient:
         begun = patience.begin if patience is not None else None
         left = MOST_REDIRECTS
         while True:
-            response = await self._wire.request(method, headers, body, target=target, fresh=fresh, sent=begun)
+            response = await self._wire.request(
+                method, headers, body, target=target, fresh=fresh, aside=aside, sent=begun
+            )
             if response.status not in FOLLOWED or not left:
                 return response
             elsewhere = origin.redirected(target, response.headers.get("location", ""))
@@ -149,7 +154,7 @@ class HttpClient:
 
     async def delete(self, headers: Mapping[str, str]) -> None:
         """End a session. Whether the server minds is its own affair. Raises `NotSent`, `Broken`."""
-        response = await self._request("DELETE", {**self._headers, **headers})
+        response = await self._request("DELETE", {**self._headers, **headers}, aside=True)
         response.close()
 
     def close(self) -> None:

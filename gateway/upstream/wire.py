@@ -8,7 +8,8 @@ be ways for traffic to go where the settings do not say.
   the five seconds after which common servers close theirs: a request sent into a closing connection has an unknown
   fate. After any status but a success it is not kept: that is when servers like to close.
 - There are at most as many connections as `most_connections` says. Whoever needs one beyond that waits, and they get
-  theirs in the order in which they came.
+  theirs in the order in which they came. A few more are kept for what is no request: whoever is asked something in the
+  middle of a call answers in a request of its own, which must not wait for the calls that wait for it.
 - Errors say what is certain: `NotSent` (nothing was written, so nothing arrived), or `Broken` (it may have).
 """
 
@@ -27,6 +28,7 @@ __all__ = ["Broken", "NotSent", "Origin", "Response", "Silent", "Wire"]
 _IDLE_SECONDS: Final = 4.0
 _MAX_IDLE: Final = 256
 _MAX_CONNECTIONS: Final = 2048
+_MAX_ASIDE: Final = 32
 _OTHER_DESCRIPTORS: Final = 128
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
@@ -41,11 +43,14 @@ class NotSent(Exception):
 class Response:
     """The head of a response, and its body as it comes. `close` unless `finish` gave the connection back."""
 
-    def __init__(self, wire: "Wire", connection: Connection, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, wire: "Wire", room: asyncio.Semaphore, connection: Connection, status: int, headers: Mapping[str, str]
+    ) -> None:
         self.status = status
         self.headers = headers
         """Names in lower case."""
         self._wire = wire
+        self._room = room
         self._connection = connection
         self._held = True
 
@@ -72,7 +77,7 @@ class Response:
     def _done(self, *, keep: bool) -> None:
         if self._held:
             self._held = False
-            self._wire.give_back(self._connection, keep=keep)
+            self._wire.give_back(self._connection, self._room, keep=keep)
 
 
 class _Chunks:
@@ -101,7 +106,9 @@ class Wire:
     def __init__(self, url: str, *, connect_timeout: float, most: int | None = None) -> None:
         self.origin = Origin.of(url)
         self._connect_timeout = connect_timeout
-        self._free = asyncio.Semaphore(most or most_connections())
+        most = most or most_connections()
+        self._free = asyncio.Semaphore(most)
+        self._aside = asyncio.Semaphore(max(1, min(_MAX_ASIDE, most // 8)))
         self._idle: list[Connection] = []
         self._tls: ssl.SSLContext | None = None
 
@@ -113,32 +120,34 @@ class Wire:
         *,
         target: str | None = None,
         fresh: bool = False,
+        aside: bool = False,
         sent: Callable[[], None] | None = None,
     ) -> Response:
         """Send one request and wait for the head of its response. Raises `NotSent` or `Broken`.
 
-        `target` is asked for instead of the URL's own. `fresh` wants a connection that nobody has used before. `sent`
-        is called once the request is written.
+        `target` is asked for instead of the URL's own. `fresh` wants a connection that nobody has used before,
+        `aside` one of those that no request gets, where all others are taken. `sent` is called once it is written.
         """
         data = self._head(method, target or self.origin.target, headers, body) + body
-        await self._free.acquire()
+        room = self._aside if aside and self._free.locked() else self._free
+        await room.acquire()
         try:
             connection = await self._written(data, fresh=fresh)
         except BaseException:  # a cancellation too: what was taken is given back, and whatever it was goes on
-            self._free.release()
+            room.release()
             raise
         try:
             if sent is not None:
                 sent()
             status, fields = await connection.head()
         except BaseException:  # as above
-            self.give_back(connection, keep=False)
+            self.give_back(connection, room, keep=False)
             raise
-        return Response(self, connection, status, fields)
+        return Response(self, room, connection, status, fields)
 
-    def give_back(self, connection: Connection, *, keep: bool) -> None:
+    def give_back(self, connection: Connection, room: asyncio.Semaphore, *, keep: bool) -> None:
         """Take a connection back: to be used again, or to be dropped."""
-        self._free.release()
+        room.release()
         if not keep:
             connection.abort()
             return

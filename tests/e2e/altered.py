@@ -13,6 +13,7 @@ from gateway.crowd import Crowd
 from gateway.jsonrpc import Message
 from gateway.state import State, database
 from gateway.stdio import writing
+from gateway.upstream import wire
 
 NOISE: Final = ("a stray print", "a stray write", "a stray child", "a stray library")
 
@@ -43,6 +44,11 @@ def crowded() -> None:
     (Crowd.__init__.__kwdefaults__ or {}).update(most=2, most_waiting=3)
 
 
+def few() -> None:
+    """Two connections are all that requests get."""
+    vars(wire)["most_connections"] = lambda: 2
+
+
 def narrow() -> None:
     """Little may wait for a client that does not read."""
     vars(writing)["BACKLOG"] = 2**16
@@ -70,6 +76,7 @@ ALTERATIONS: Final[Mapping[str, Callable[[], None]]] = {
     "hasty": hasty,
     "watchful": watchful,
     "crowded": crowded,
+    "few": few,
     "narrow": narrow,
     "noisy": noisy,
 }

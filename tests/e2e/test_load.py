@@ -83,6 +83,30 @@ def test_a_flood_beyond_all_that_may_wait_is_answered_whole(home: Home, size: in
         assert (len(upstream.asked("ping")), len(asked)) == (302, 302)
 
 
+def test_who_is_asked_in_the_middle_of_calls_can_answer_whatever_they_hold(home: Home) -> None:
+    answered = threading.Event()
+
+    def asking(asked: Asked, line: Line) -> None:
+        question = {"jsonrpc": "2.0", "id": f"q{asked.message['id']}", "method": "elicitation/create", "params": {}}
+        done = {"jsonrpc": "2.0", "id": asked.message["id"], "result": said("done")}
+
+        def finish(_: Asked, line: Line) -> None:
+            answered.wait(PATIENCE)
+            line.send(b"data: " + json.dumps(done).encode() + b"\n\n")
+
+        stream(question, then=finish)(asked, line)
+
+    with Scripted() as upstream, Gateway(home, upstream.url, policy=ALLOW_ALL, altered="few") as gateway:
+        gateway.initialize({"elicitation": {}})
+        upstream.script("one", asking, asking)
+        calls = [gateway.begin("tools/call", CALL) for _ in range(2)]
+        for _ in calls:
+            gateway.send({"jsonrpc": "2.0", "id": gateway.hear("elicitation/create")["id"], "result": {}})
+        upstream.wait_for("response", 2)  # though both calls wait for it, each on a connection
+        answered.set()
+        assert [answer["result"] for answer in gateway.answers(calls)] == [said("done")] * 2
+
+
 def test_a_flood_for_a_client_that_does_not_read_stops_at_its_source_and_nothing_is_lost(home: Home) -> None:
     many, filler = 30_000, "x" * 2000
     full = threading.Event()

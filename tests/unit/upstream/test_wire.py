@@ -170,6 +170,22 @@ async def test_who_needs_a_connection_beyond_the_bound_waits_and_is_served_in_tu
     await asyncio.sleep(0)
 
 
+async def test_what_is_no_request_does_not_wait_for_those_that_are(upstream: Scripted) -> None:
+    wire = Wire(upstream.url, connect_timeout=5.0, most=1)
+    released = threading.Event()
+    upstream.script("x", *[scripted.after(released, http(200))] * 3)
+    held = [asyncio.create_task(exchange(wire)) for _ in range(3)]
+    await asyncio.to_thread(upstream.wait_for, "x")
+    for _ in range(3):  # one after another: there is one aside
+        response = await wire.request("DELETE", {}, aside=True)
+        response.close()
+    assert len(upstream.asked("x")) == 1
+    released.set()
+    await asyncio.gather(*held)
+    wire.close()
+    await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("how", ["refused", "broken", "cancelled"])
 async def test_whoever_fails_gives_the_place_back(upstream: Scripted, how: str) -> None:
     wire = Wire(upstream.url, connect_timeout=5.0, most=1)
