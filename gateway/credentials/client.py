@@ -27,6 +27,8 @@ class Client:
     port: int = 0
     """Where the browser comes back to on this machine; 0 takes any that is free."""
     flow: Flow = "code"
+    state: str | None = None
+    """The state file beside which `folder` is, where it is not the usual one."""
 
     @property
     def name(self) -> str:
@@ -46,15 +48,27 @@ class Client:
     @property
     def login(self) -> str:
         """The command that signs in at this server, without anything secret."""
-        import shlex  # only where somebody has to sign in
-
-        words = ["keyid-gateway", "login", "--upstream", self.server]
-        for flag, value in (
-            ("--oauth-client-id", self.id),
+        return self._command(
+            "login",
             ("--oauth-client-metadata-url", self.metadata_url),
             ("--oauth-issuer", self.issuer),
             ("--oauth-scopes", self.scopes),
-        ):
+            ("--oauth-flow", None if self.flow == "code" else self.flow),
+            ("--oauth-redirect-port", str(self.port) if self.port else None),
+        )
+
+    @property
+    def logout(self) -> str:
+        """The command that forgets this sign-in."""
+        return self._command("logout")
+
+    def _command(self, verb: str, *flags: tuple[str, str | None]) -> str:
+        """A command for this very sign-in. Of a query only that there is one: whoever wrote it knows it."""
+        import shlex  # only where somebody has to type it
+
+        upstream = f"{self.server}?..." if urlsplit(self.upstream).query else self.server
+        words = ["keyid-gateway", verb, "--upstream", upstream]
+        for flag, value in (("--state", self.state), ("--oauth-client-id", self.id), *flags):
             if value is not None:
                 words += [flag, value]
         return shlex.join(words)

@@ -86,7 +86,8 @@ class Records:
             return _parsed(text)
         except (ValueError, TypeError, KeyError):
             raise StateError(
-                f"`{path}` is not a sign-in that this version reads", "`keyid-gateway logout` removes it"
+                f"`{path}` is not a sign-in that this version reads",
+                "`keyid-gateway logout` with the --upstream of this gateway removes it",
             ) from None
 
     def write(self, name: str, record: Record) -> None:

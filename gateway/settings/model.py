@@ -15,6 +15,11 @@ from gateway.state.arguments import Keep, Keeping, Redact
 APP: Final = "keyid-gateway"
 
 
+def usual_state() -> Path:
+    """Where the state file is unless somebody says otherwise."""
+    return Path(platformdirs.user_state_dir(APP)) / "state.db"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that `run` may be told. Times in seconds, sizes in bytes."""
@@ -64,6 +69,7 @@ class Settings:
             self.oauth_scopes,
             self.oauth_redirect_port,
             self.oauth_flow,
+            None if self.state == usual_state() else str(self.state),
         )
 
     @property

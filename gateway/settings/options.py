@@ -13,7 +13,7 @@ from typing import Final
 import platformdirs
 
 from gateway.questions import KINDS
-from gateway.settings.model import APP
+from gateway.settings.model import APP, usual_state
 from gateway.settings.values import (
     LEVELS,
     client_key,
@@ -106,7 +106,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "the state file: counters and audit log, shared by all gateways of a user",
         path,
         "in the state folder",
-        lambda: Path(platformdirs.user_state_dir(APP)) / "state.db",
+        usual_state,
     ),
     Option(
         "header",

@@ -171,12 +171,12 @@ def test_a_server_that_refuses(run: Run, status: int, message: str) -> None:
     assert ran.err == f"error: `{url}`{message}"
 
 
-def test_a_server_that_wants_other_credentials(run: Run, standin: Standin) -> None:
+def test_a_server_that_wants_other_credentials(run: Run, home: Home, standin: Standin) -> None:
     ran = run("tools", "--upstream", standin.url)
     assert ran.code == 4
     assert ran.err == (
         f"error: `{standin.url}` answered HTTP 401: it wants a sign-in\n"
-        f"hint: run `keyid-gateway login --upstream {standin.url}`, "
+        f"hint: run `keyid-gateway login --upstream {standin.url} --state {home.state}`, "
         "or pass credentials: `--header 'Authorization: env:VARIABLE'`\n"
     )
 

@@ -37,9 +37,13 @@ class Person:
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         }
 
-    def types(self, *words: str, told: str | None = None) -> Done:
-        """Run a command against the stand-in, `told` on its standard input."""
-        process = self.starts(*words)
+    def command(self, verb: str) -> str:
+        """The command that errors name, for the stand-in and this home."""
+        return f"keyid-gateway {verb} --upstream {self.standin.url} --state {self.home.state}"
+
+    def types(self, *words: str, told: str | None = None, upstream: bool = True) -> Done:
+        """Run a command against the stand-in (unless the words name their `upstream`), `told` on standard input."""
+        process = self.starts(*words, upstream=upstream)
         try:
             out, err = process.communicate(told, timeout=PATIENCE)
         finally:
@@ -47,10 +51,10 @@ class Person:
             process.wait()
         return Done(process.returncode, out, err)
 
-    def starts(self, *words: str, start_new_session: bool = False) -> "subprocess.Popen[str]":
+    def starts(self, *words: str, upstream: bool = True, start_new_session: bool = False) -> "subprocess.Popen[str]":
         """A command that goes on, as a terminal starts it: in a group of its own, where that is asked for."""
         return subprocess.Popen(
-            [sys.executable, "-m", "gateway", *words, "--upstream", self.standin.url],
+            [sys.executable, "-m", "gateway", *words, *(("--upstream", self.standin.url) if upstream else ())],
             env=self.home.variables(),
             cwd=ROOT,
             stdin=subprocess.PIPE,

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -79,7 +81,7 @@ def test_login_whoami_use_and_logout(person: Person) -> None:
         assert len(json.loads(person.types("tools", "--json").out)["tools"]) == 64
         assert person.types("logout").out == f"the sign-in to {person.standin.url} is forgotten\n"
         refused = gateway.call("get_identity")
-    assert f"run `keyid-gateway login --upstream {person.standin.url}`" in refused["message"]
+    assert f"run `{person.command('login')}`" in refused["message"]
     assert person.types("logout").out == f"nobody was signed in to {person.standin.url}\n"
     assert list((person.home.path / "credentials").glob("*.json")) == []
 
@@ -146,7 +148,7 @@ def test_run_opens_no_browser_but_says_which_command_to_run(person: Person) -> N
         answer = gateway.initialize()
     assert answer["error"]["code"] == -32603
     assert answer["error"]["message"] == (
-        f"the upstream wants a sign-in (HTTP 401): run `keyid-gateway login --upstream {person.standin.url}`, "
+        f"the upstream wants a sign-in (HTTP 401): run `{person.command('login')}`, "
         "or pass credentials with `--header 'Authorization: env:NAME'`"
     )
     assert person.opened == []
@@ -166,8 +168,19 @@ def test_run_with_sign_in_where_there_is_no_browser(person: Person) -> None:
     with running(person, "--sign-in") as gateway:
         assert gateway.initialize()["error"]["message"] == (
             f"`{url}` wants a sign-in, and no browser could be opened here: "
-            f"run `keyid-gateway login --upstream {url} --no-browser` in a terminal"
+            f"run `{person.command('login')} --no-browser` in a terminal"
         )
+
+
+@pytest.mark.parametrize("query", ["", "?team=a"])
+def test_the_command_that_an_error_names_signs_in_where_it_says(person: Person, query: str, tmp_path: Path) -> None:
+    url = f"{person.standin.url}{query}"
+    with Gateway(person.home, url, "--state", str(tmp_path / "my own" / "s.db"), policy=ALLOW_ALL) as gateway:
+        _, command, _ = gateway.initialize()["error"]["message"].split("`", 2)
+        words = shlex.split(command.replace("?...", query))
+        assert words.pop(0) == "keyid-gateway"
+        assert person.types(*words, upstream=False).code == 0
+        assert "result" in gateway.initialize()
 
 
 def test_a_login_elsewhere_counts_at_once(person: Person) -> None:
@@ -207,7 +220,7 @@ def test_a_sign_in_that_was_revoked_says_so_and_the_gateway_lives_on(signed_in: 
         url, issuer = signed_in.standin.url, signed_in.standin.url.removesuffix("mcp")
         assert message == (
             f"the sign-in to `{url}` has ended: `{issuer}` refuses to renew it (invalid_grant): "
-            f"run `keyid-gateway login --upstream {url}`"
+            f"run `{signed_in.command('login')}`"
         )
         signed_in.signs_in()
         assert "result" in gateway.initialize()

@@ -57,11 +57,11 @@ def no_pkce(issuer: str) -> Stopped:
     )
 
 
-def other_issuer(found: object, expected: object) -> Stopped:
+def other_issuer(client: Client, found: object, expected: object) -> Stopped:
     return Stopped(
         "issuer",
         f"the authorization server is `{plain(found)}` where `{plain(expected)}` was expected: nothing was sent to it",
-        "if it was moved on purpose: `keyid-gateway logout`, correct --oauth-issuer, then `keyid-gateway login`",
+        f"if it was moved on purpose: `{client.logout}`, correct --oauth-issuer, and sign in again",
     )
 
 
@@ -86,7 +86,7 @@ def nobody_came(client: Client, seconds: float) -> Stopped:
     return Stopped(
         "nobody",
         f"nobody finished the sign-in to `{client.server}` within {seconds:.0f} s",
-        "try again; if the page said that the client is unknown, `keyid-gateway logout` first",
+        f"try again; if the page said that the client is unknown, `{client.logout}` first",
     )
 
 

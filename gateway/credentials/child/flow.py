@@ -107,7 +107,7 @@ class Flow:
             if person is None or callback is None:
                 raise failures.not_signed_in(client)
             returned = await person.answer(callback)
-            return _result(returned, provider.context)
+            return _result(client, returned, provider.context)
 
         provider = OAuthClientProvider(client.upstream, metadata, self._kept, show, answer, client.metadata_url)
         return provider
@@ -164,10 +164,10 @@ class Flow:
             raise self._trouble or failures.no_metadata(client)
         issuer = str(metadata.issuer)
         if client.issuer is not None and issuer.rstrip("/") != client.issuer.rstrip("/"):
-            raise failures.other_issuer(issuer, client.issuer)
+            raise failures.other_issuer(client, issuer, client.issuer)
         if client.id is not None and context.client_info is None:  # the SDK gave it up: it belongs to another issuer
             known = self._kept.record.issuer if self._kept.record is not None else client.issuer
-            raise failures.other_issuer(issuer, known)
+            raise failures.other_issuer(client, issuer, known)
         if client.flow == "code" and "S256" not in (metadata.code_challenge_methods_supported or ()):
             raise failures.no_pkce(issuer)
 
@@ -215,12 +215,12 @@ def _signature(client_id: str, key: str) -> Callable[[str], Awaitable[str]]:
     )
 
 
-def _result(returned: Returned, context: OAuthContext) -> AuthorizationCodeResult:
+def _result(client: Client, returned: Returned, context: OAuthContext) -> AuthorizationCodeResult:
     """A code for the SDK, which checks state and issuer. An error is believed only from the right issuer (RFC 9207)."""
     issuer = str(context.oauth_metadata.issuer) if context.oauth_metadata is not None else None
     if returned.error is not None:
         if returned.issuer is not None and returned.issuer != issuer:
-            raise failures.other_issuer(returned.issuer, issuer)
+            raise failures.other_issuer(client, returned.issuer, issuer)
         raise failures.denied(issuer, returned.error)
     return AuthorizationCodeResult(code=returned.code, state=returned.state, iss=returned.issuer)
 

@@ -29,11 +29,16 @@ def test_the_command_that_signs_in_has_the_same_flags_and_nothing_secret() -> No
         issuer="https://i.example",
         scopes="read write",
         metadata_url="https://a.example/c.json",
+        port=8080,
+        state="/mine/state.db",
     )
     assert client.login == (
-        "keyid-gateway login --upstream https://a.example/mcp --oauth-client-id me "
+        "keyid-gateway login --upstream 'https://a.example/mcp?...' --state /mine/state.db --oauth-client-id me "
         "--oauth-client-metadata-url https://a.example/c.json --oauth-issuer https://i.example "
-        "--oauth-scopes 'read write'"
+        "--oauth-scopes 'read write' --oauth-redirect-port 8080"
+    )
+    assert client.logout == (
+        "keyid-gateway logout --upstream 'https://a.example/mcp?...' --state /mine/state.db --oauth-client-id me"
     )
     assert "s3cret" not in repr(client).replace(client.upstream, "")
 

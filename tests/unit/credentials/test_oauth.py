@@ -105,7 +105,7 @@ def ours(client: Client, clock: Moved, helper: Helper) -> OAuth:
 async def test_nobody_has_signed_in(ours: OAuth, helper: Helper) -> None:
     assert await ours.authorization() is None
     assert await ours.refused(WANTED, None, may_ask=True) == (
-        "the upstream wants a sign-in (HTTP 401): run `keyid-gateway login --upstream https://a.example/mcp`, "
+        "the upstream wants a sign-in (HTTP 401): run `keyid-gateway login --upstream 'https://a.example/mcp?...'`, "
         "or pass credentials with `--header 'Authorization: env:NAME'`"
     )
     assert helper.asked == []

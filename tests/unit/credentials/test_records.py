@@ -102,7 +102,7 @@ def test_what_this_version_did_not_write_is_refused_with_the_cure(records: Recor
     with pytest.raises(StateError) as refused:
         records.read("x")
     assert refused.value.message == f"`{records.path('x')}` is not a sign-in that this version reads"
-    assert refused.value.hint == "`keyid-gateway logout` removes it"
+    assert refused.value.hint == "`keyid-gateway logout` with the --upstream of this gateway removes it"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"'])
