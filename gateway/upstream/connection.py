@@ -1,8 +1,10 @@
 """One HTTP/1.1 connection: bytes out, a head and a body in. The parser is llhttp (`httptools`).
 
 A request is written whole; what comes back is parsed as it arrives, without a stream in between. Bounds: a head has at
-most `_HEAD_BYTES`; reading pauses while `_HELD_BYTES` of a body wait to be taken. One exchange at a time; a connection
-whose exchange was read to its end, and whose server did not say otherwise, can carry another.
+most `_HEAD_BYTES`, and so has what comes between two pieces of a body, or after the last one and before the end (fields
+there are no headers, RFC 9110, section 6.5.1, and are dropped); reading pauses while `_HELD_BYTES` of a body wait to be
+taken. One exchange at a time; a connection whose exchange was read to its end, and whose server did not say otherwise,
+can carry another.
 
 A server may close an idle connection at any moment, and what is written into one that it is closing has an unknown
 fate. So whether anything has come (its end, above all) is asked of the system at the moment of writing, not of the
@@ -24,6 +26,7 @@ _HELD_BYTES: Final = 2**20
 _KEEP_ALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """After a minute of silence, four questions in another: then the connection is lost. Each system has some of these."""
 _WITHOUT_BODY: Final = frozenset({204, 304})
+_ENDLESS: Final = f"the upstream sent more than {_HEAD_BYTES} bytes that are no part of an answer"
 
 
 class Broken(Exception):
@@ -56,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._fields: list[tuple[bytes, bytes]] = []
         self._body: deque[bytes] = deque()
         self._received = 0
+        self._beside = 0
         self._held = 0
         self._paused = False
         self._interim = False
@@ -160,13 +164,15 @@ class Connection(asyncio.Protocol):
         if self._complete:  # nobody asked for it: whatever it is, nothing can be asked here any more
             self._reusable = False
             return
+        self._beside += len(data)  # until a piece of a body comes, or the end
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail("the upstream's answer was cut off" if self._has_head else "the upstream's answer is not HTTP")
         self._received += len(data)
-        if not self._has_head and self._received > _HEAD_BYTES:
-            self._fail("the upstream's answer is not HTTP")
+        if self._beside > _HEAD_BYTES:
+            self._fail(_ENDLESS if self._has_head else "the upstream's answer is not HTTP")
+            self.abort()
         self._wake()
 
     def eof_received(self) -> bool:
@@ -200,7 +206,7 @@ class Connection(asyncio.Protocol):
             self._reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._complete:
+        if not self._has_head:
             self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -217,6 +223,7 @@ class Connection(asyncio.Protocol):
         if self._complete:
             return
         self._body.append(data)
+        self._beside = 0
         self._held += len(data)
         if self._held > _HELD_BYTES and not self._paused and self._transport is not None:
             self._paused = True
@@ -227,6 +234,7 @@ class Connection(asyncio.Protocol):
             self._fields.clear()
         elif not self._complete:
             self._complete = True
+            self._beside = 0
             self._reusable = self._parser.should_keep_alive()
 
 

@@ -304,6 +304,52 @@ async def test_what_is_informational_is_passed_over(upstream: Scripted, wire: Wi
     assert await exchange(wire) == b"ok"
 
 
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-One: two\r\n\r\n"
+
+
+async def test_what_follows_a_body_in_chunks_is_no_header(upstream: Scripted, wire: Wire) -> None:
+    upstream.script("x", raw(_CHUNKED + b"2\r\nok\r\n0\r\nX-One: three\r\nMcp-Session-Id: 1\r\n\r\n"))
+    response = await wire.request("POST", {}, b'{"method":"x"}')
+    assert await body(response) == b"ok"
+    assert response.headers == {"transfer-encoding": "chunked", "x-one": "two"}
+    response.close()
+
+
+@pytest.mark.parametrize(
+    ("begin", "rest"),
+    [
+        (b"2\r\nok\r\n0\r\n", b"a: b\r\n" * 5000),
+        (b"2\r\nok\r\n0\r\na: ", b"b" * 2**15),
+        (b"2\r\nok\r\n2;", b"a" * 2**15),
+    ],
+    ids=["fields", "one field", "an extension"],
+)
+async def test_a_server_that_never_comes_to_the_end_of_a_body_is_hung_up_on(
+    upstream: Scripted, wire: Wire, begin: bytes, rest: bytes
+) -> None:
+    refused = threading.Event()
+
+    def flood(_: Asked, line: Line) -> None:
+        try:
+            line.send(_CHUNKED + begin)
+            for _number in range(10_000):
+                line.send(rest)
+        except OSError:
+            refused.set()
+
+    upstream.script("x", flood)
+    with pytest.raises(Broken, match=r"^the upstream sent more than 131072 bytes that are no part of an answer$"):
+        await exchange(wire)
+    assert await asyncio.to_thread(refused.wait, scripted.PATIENCE)
+
+
+@pytest.mark.parametrize("size", [1, 1000, 2**17, 2**21])
+async def test_a_body_in_chunks_may_be_as_long_as_it_likes(upstream: Scripted, wire: Wire, size: int) -> None:
+    chunks = b"%x\r\n%b\r\n" % (size, b"x" * size) * (2**22 // size if size > 1 else 2**17)
+    upstream.script("x", raw(_CHUNKED + chunks + b"0\r\n\r\n"))
+    assert len(await exchange(wire)) == chunks.count(b"x")
+
+
 async def test_media_type_and_headers_are_read_whatever_their_case(upstream: Scripted, wire: Wire) -> None:
     upstream.script("x", http(200, b"x", "Text/Event-Stream; charset=utf-8", {"X-ONE": "Two"}))
     response = await wire.request("POST", {}, b'{"method":"x"}')
