@@ -4,10 +4,11 @@ Every request in flight holds a task, its message and, as a rule, a connection; 
 would fill the memory. So beyond `MOST` requests, or `MOST_BYTES` of them, requests wait here, in the order in which
 they came, and each that ends lets the next one go. Nothing is refused for that.
 
-Notifications never wait, `notifications/cancelled` above all: it ends a request that waits (nothing was sent, nothing
-is charged) as it ends one that runs. That is why the waiting room is large. Where it is full too, the input is read no
-further until one has left: then the client finds its pipe full, as with any slow reader, and nothing is lost. It does
-not last, because every request has a time-out.
+What is no request never waits, `notifications/cancelled` above all: it ends a request that waits (nothing was sent,
+nothing is charged) as it ends one that runs. That is why the waiting room is large. Where it is full too, or where
+`MOST_SAID` notifications and responses (`MOST_BYTES` of them) are on their way to a server that does not take them,
+the input is read no further until one has left: then the client finds its pipe full, as with any slow reader, and
+nothing is lost. It does not last, because whatever is sent has a time-out.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from gateway.jsonrpc import Id, Message
 MOST: Final = 1024
 MOST_BYTES: Final = 2**26
 MOST_WAITING: Final = 16_384
+MOST_SAID: Final = 4096
 
 
 class Crowd:
@@ -30,15 +32,19 @@ class Crowd:
         most: int = MOST,
         most_bytes: int = MOST_BYTES,
         most_waiting: int = MOST_WAITING,
+        most_said: int = MOST_SAID,
     ) -> None:
         self._hold = hold
         self._most = most
         self._most_bytes = most_bytes
         self._most_waiting = most_waiting
+        self._most_said = most_said
         self._inside = 0
         self._inside_bytes = 0
         self._waiting: dict[Id, Message] = {}
         self._waiting_bytes = 0
+        self._said = 0
+        self._said_bytes = 0
         self._held = False
 
     def __contains__(self, identifier: Id) -> bool:
@@ -74,6 +80,23 @@ class Crowd:
             self._look()
         return message
 
+    def says(self, message: Message) -> None:
+        """Something that is no request is on its way."""
+        self._said += 1
+        self._said_bytes += len(message.raw)
+        self._look()
+
+    def has_said(self, message: Message) -> None:
+        """It has arrived, or never will."""
+        self._said -= 1
+        self._said_bytes -= len(message.raw)
+        self._look()
+
+    @property
+    def says_much(self) -> bool:
+        """Whether as much is on its way as may be."""
+        return self._said >= self._most_said or self._said_bytes > self._most_bytes
+
     def dismiss(self) -> None:
         """Nobody waits any more: it is over."""
         self._waiting.clear()
@@ -89,7 +112,8 @@ class Crowd:
         self._inside_bytes += sign * len(message.raw)
 
     def _look(self) -> None:
-        full = len(self._waiting) >= self._most_waiting or self._waiting_bytes > self._most_bytes
+        waits = len(self._waiting) >= self._most_waiting or self._waiting_bytes > self._most_bytes
+        full = waits or self.says_much
         if full != self._held:
             self._held = full
             self._hold(full)

@@ -99,7 +99,7 @@ class Relay:
             self._take_notification(message)
         elif message.id is not None and message.id in self._asked:
             del self._asked[message.id]
-            self._start(self._notify(message))
+            self._say(message, self._notify(message))
         elif not self._bridge.takes(message):
             _LOG.warning("a response of the client to nothing that was asked was dropped")
 
@@ -144,10 +144,10 @@ class Relay:
 
     def _take_notification(self, message: Message) -> None:
         if message.method == "notifications/cancelled":
-            self._start(self._cancel(message))
+            self._say(message, self._cancel(message))
         elif message.method.startswith("notifications/"):
             notify = self._notify(message, self._handshake, self._last_notification)
-            self._last_notification = self._start(notify)
+            self._last_notification = self._say(message, notify)
             if message.method in _HANDSHAKE:
                 self._handshake = self._last_notification
         else:
@@ -170,6 +170,13 @@ class Relay:
         task = asyncio.create_task(work)
         self._others.add(task)
         task.add_done_callback(self._others.discard)
+        return task
+
+    def _say(self, message: Message, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Send what is no request. How much of that is on its way is bounded, as requests are."""
+        self._crowd.says(message)
+        task = self._start(work)
+        task.add_done_callback(lambda _: self._crowd.has_said(message))
         return task
 
     async def _notify(self, message: Message, *before: asyncio.Task[None] | None) -> None:
@@ -245,7 +252,8 @@ class Relay:
             self._mirror.catalogue.changed()
         refusal = self._questions.answer(message) if message.kind == "request" else None
         if refusal is not None:
-            self._start(self._notify(refusal))
+            if not self._crowd.says_much:  # else it asks more than it listens to, and need not be told
+                self._say(refusal, self._notify(refusal))
             return
         if message.kind == "request" and message.id is not None:
             while len(self._asked) >= _MAX_ASKED:

@@ -44,6 +44,11 @@ def crowded() -> None:
     (Crowd.__init__.__kwdefaults__ or {}).update(most=2, most_waiting=3)
 
 
+def terse() -> None:
+    """Two notifications or responses on their way are many."""
+    (Crowd.__init__.__kwdefaults__ or {}).update(most_said=2)
+
+
 def few() -> None:
     """Two connections are all that requests get."""
     vars(wire)["most_connections"] = lambda: 2
@@ -76,6 +81,7 @@ ALTERATIONS: Final[Mapping[str, Callable[[], None]]] = {
     "hasty": hasty,
     "watchful": watchful,
     "crowded": crowded,
+    "terse": terse,
     "few": few,
     "narrow": narrow,
     "noisy": noisy,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home
-from tests.e2e.scripted import Asked, Line, Scripted, after, result, said, stream
+from tests.e2e.scripted import Asked, Line, Scripted, after, http, result, said, stream
 
 ROOT = Path(__file__).parents[2]
 CALL = {"name": "one", "arguments": {}}
@@ -105,6 +105,22 @@ def test_who_is_asked_in_the_middle_of_calls_can_answer_whatever_they_hold(home:
         upstream.wait_for("response", 2)  # though both calls wait for it, each on a connection
         answered.set()
         assert [answer["result"] for answer in gateway.answers(calls)] == [said("done")] * 2
+
+
+def test_a_server_that_asks_more_than_it_listens_to_is_not_told_everything(home: Home) -> None:
+    released = threading.Event()
+    questions = [{"jsonrpc": "2.0", "id": number, "method": "sampling/createMessage"} for number in range(100)]
+    asking = stream(*questions, {"jsonrpc": "2.0", "id": None, "result": said("done")})
+    off = ("--switch-off", "sampling")
+    with Scripted() as upstream, Gateway(home, upstream.url, *off, policy=ALLOW_ALL, altered="terse") as gateway:
+        gateway.initialize({"sampling": {}})
+        upstream.script("response", *[after(released, http(202))] * 100)
+        upstream.script("one", asking)
+        assert gateway.call("one", {}) == said("done")
+        upstream.wait_for("response", 2)
+        released.set()
+        assert gateway.close() == 0
+        assert len(upstream.asked("response")) == 2
 
 
 def test_a_flood_for_a_client_that_does_not_read_stops_at_its_source_and_nothing_is_lost(home: Home) -> None:

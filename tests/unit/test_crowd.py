@@ -57,6 +57,22 @@ def test_a_handshake_never_waits() -> None:
     assert room.enter(request(0), request(1), request(2, "initialize")) == [True, False, True]
 
 
+def test_the_input_is_read_no_further_where_much_is_said_to_who_does_not_listen() -> None:
+    room = Room(most_said=2, most_bytes=10)
+    small, large = request(1), request(2, size=11)
+    room.crowd.says(small)
+    assert (room.held, room.crowd.says_much) == ([], False)
+    room.crowd.says(small)
+    assert (room.held, room.crowd.says_much) == ([True], True)
+    room.crowd.has_said(small)
+    room.crowd.has_said(small)
+    assert (room.held, room.crowd.says_much) == ([True, False], False)
+    room.crowd.says(large)
+    assert room.held == [True, False, True]
+    room.crowd.has_said(large)
+    assert room.held == [True, False, True, False]
+
+
 def test_the_input_is_read_no_further_where_the_waiting_room_is_full_and_goes_on_where_it_is_not() -> None:
     room = Room(most=1, most_waiting=2)
     room.enter(*map(request, range(3)))
