@@ -142,6 +142,14 @@ def optional_url(text: str) -> str | None:
     return url(text) if text else None
 
 
+def metadata_url(text: str) -> str | None:
+    """The address that is a client's id: https, with a path (MCP 2025-11-25, Client ID Metadata Documents)."""
+    parts = urlsplit(url(text) if text else "")
+    if text and (parts.scheme != "https" or parts.path in ("", "/")):
+        raise ValueError("an https:// URL with a path is needed")
+    return text or None
+
+
 def client_secret(text: str) -> str | None:
     kind, mark, where = text.partition(":")
     value = _secret(kind, where) if mark and kind in PLACES else text

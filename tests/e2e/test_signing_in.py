@@ -9,6 +9,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -17,7 +18,7 @@ from gateway.credentials.client import Client
 from gateway.standin import Standin, StandinOptions
 from tests.e2e import scripted
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, Json, called_tools
-from tests.e2e.scripted import Scripted, after, http
+from tests.e2e.scripted import Asked, Line, Reply, Scripted, after, http
 from tests.e2e.signing import ROOT, Person
 
 
@@ -119,7 +120,6 @@ def test_without_a_browser_the_address_is_printed_and_the_last_page_is_pasted(pe
 def _last_page(url: str) -> str:
     """Where a browser that follows the first redirect would end, without going there."""
     import http.client
-    from urllib.parse import urlsplit
 
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
@@ -137,6 +137,14 @@ def test_a_person_who_says_no(person: Person) -> None:
     assert done.err.splitlines()[2:] == [
         f"error: the sign-in was not granted: `{issuer}` says access_denied",
         "hint: try again",
+    ]
+
+
+def test_a_server_that_is_down_is_named_as_such(person: Person) -> None:
+    done = person.types("login", "--upstream", "http://127.0.0.1:1/mcp", upstream=False)
+    assert done.err.splitlines()[1:] == [
+        "error: `http://127.0.0.1:1/mcp` does not answer",
+        "hint: is it up, and is `--upstream` right?",
     ]
 
 
@@ -225,6 +233,15 @@ def test_a_sign_in_that_was_revoked_says_so_and_the_gateway_lives_on(signed_in: 
         signed_in.signs_in()
         assert "result" in gateway.initialize()
         assert ok(gateway.call("get_identity"))
+
+
+def test_a_sign_in_that_cannot_be_renewed_has_ended(signed_in: Person) -> None:
+    signed_in.rewrite(secret={**signed_in.kept["secret"], "refresh_token": None})
+    signed_in.standin.authority.end_access()
+    with running(signed_in) as gateway:
+        message = gateway.initialize()["error"]["message"]
+    url = signed_in.standin.url
+    assert message == f"the sign-in to `{url}` has ended: run `{signed_in.command('login')}`"
 
 
 def test_ctrl_c_in_the_middle_of_a_renewal_costs_no_sign_in(signed_in: Person) -> None:
@@ -450,6 +467,51 @@ def _posted(liar: Liar) -> list[str]:
     return [item.body.decode() for item in asked if item.verb == "POST" and b"jsonrpc" not in item.body]
 
 
+def _agreed(said: str) -> Reply:
+    """The authorization server sends the browser back with this, and the state that it was given."""
+
+    def reply(asked: Asked, line: Line) -> None:
+        fields = parse_qs(urlsplit(asked.target).query)
+        (back,), (state,) = fields["redirect_uri"], fields["state"]
+        http(302, headers={"Location": f"{back}?state={state}&{said}"})(asked, line)
+
+    return reply
+
+
+REGISTERED = http(201, {"client_id": "c", "redirect_uris": ["http://127.0.0.1/callback"]})
+
+
+def test_an_error_from_nobody_where_the_issuer_is_promised(liar: Liar) -> None:
+    liar.publishes(server={"authorization_response_iss_parameter_supported": True})
+    liar.upstream.script("response", REGISTERED)
+    liar.upstream.script("GET", _agreed("error=access_denied"))
+    assert "the answer of the browser came from another issuer, or from none" in liar.refusal()
+
+
+def test_a_token_that_no_header_can_carry_is_not_kept(liar: Liar) -> None:
+    liar.publishes()
+    token = {"access_token": "a\r\nX-Evil: b", "token_type": "Bearer"}
+    liar.upstream.script("response", REGISTERED, http(200, token))
+    liar.upstream.script("GET", _agreed("code=c"))
+    assert "an answer on the way was not as it must be" in liar.refusal()
+    assert list((liar.home.path / "credentials").glob("*.json")) == []
+
+
+def test_the_query_of_an_authorization_endpoint_stays(liar: Liar) -> None:
+    liar.publishes(server={"authorization_endpoint": f"{liar.origin}/authorize?p=policy"})
+    liar.upstream.script("response", REGISTERED)
+    liar.upstream.script("GET", _agreed("error=access_denied"))
+    assert "says access_denied" in liar.refusal()
+    (asked,) = [item.target for item in liar.upstream.everything() if item.target.startswith("/authorize")]
+    assert asked.startswith("/authorize?p=policy&response_type=code&")
+
+
+def test_an_authorization_endpoint_with_a_fragment(liar: Liar) -> None:
+    liar.publishes(server={"authorization_endpoint": f"{liar.origin}/authorize#here"})
+    liar.upstream.script("response", REGISTERED)
+    assert "an authorization server's address has no fragment" in liar.refusal()
+
+
 def test_metadata_of_another_issuer(liar: Liar) -> None:
     liar.publishes(server={"issuer": "https://elsewhere.example"})
     assert "its metadata names another issuer" in liar.refusal()
@@ -515,6 +577,7 @@ def test_client_credentials_need_no_person_and_go_to_one_issuer_only(liar: Liar)
     assert shown == [None, "Bearer of-the-machine"]
     (asked,) = liar.upstream.asked("response")
     assert asked.headers["authorization"] == f"Basic {b64encode(b'robot:s3cret').decode()}"
+    assert (asked.headers["user-agent"], asked.headers["accept"]) == ("keyid-gateway", "application/json")
     assert b"grant_type=client_credentials" in asked.body
     assert b"s3cret" not in asked.body
 

@@ -112,6 +112,8 @@ def test_every_option_can_be_given_in_all_three_ways(place: Place, name: str) ->
         ("max_message_bytes", "1023", "a whole number from 1024 to 1073741824 is needed"),
         ("max_message_bytes", "1.5", "a whole number from 1024 to 1073741824 is needed"),
         ("max_depth", "9" * 20, "a whole number from 8 to 500 is needed"),
+        ("oauth_client_metadata_url", "https://a.example", "an https:// URL with a path is needed"),
+        ("oauth_client_metadata_url", "http://a.example/c.json", "an https:// URL with a path is needed"),
         ("header", "no colon", "a header is written `Name: value`, `Name: env:VARIABLE`, `Name: file:PATH` or"),
         ("header", ": value", "a header is written `Name: value`, `Name: env:VARIABLE`, `Name: file:PATH` or"),
         ("header", "Bad Name: value", "a header is written `Name: value`, `Name: env:VARIABLE`, `Name: file:PATH` or"),

@@ -10,6 +10,8 @@ from gateway.credentials.child.addresses import Addresses
 
 _SECONDS: Final = 15.0
 _BYTES: Final = 1024 * 1024
+_HEADERS: Final = {"User-Agent": "keyid-gateway", "Accept": "application/json"}
+"""Some servers answer nobody without a name, or with a form where nobody asks for JSON."""
 
 
 class Exchange:
@@ -21,6 +23,8 @@ class Exchange:
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request; the whole answer. Raises `Stopped` where there is none, or where it may not be asked."""
         where = request.url.netloc.decode("ascii", "replace")
+        for name, value in _HEADERS.items():
+            request.headers.setdefault(name, value)
         try:
             async with asyncio.timeout(_SECONDS):
                 response = await self._client.send(request, stream=True, follow_redirects=False)

@@ -23,8 +23,16 @@ def plain(text: object) -> str:
     return _ODD.sub("?", str(text))[:_LONGEST]
 
 
-def not_signed_in(client: Client) -> Stopped:
-    return Stopped("not signed in", f"not signed in to `{client.server}`", f"run `{client.login}`")
+def not_signed_in(client: Client, *, ended: bool = False) -> Stopped:
+    """`ended`: somebody was, the server takes that no longer, and it cannot be renewed."""
+    said = f"the sign-in to `{client.server}` has ended" if ended else f"not signed in to `{client.server}`"
+    return Stopped("not signed in", said, f"run `{client.login}`")
+
+
+def no_upstream(client: Client) -> Stopped:
+    return Stopped(
+        "unavailable", f"`{client.server}` does not answer", "is it up, and is `--upstream` right?", lasting=False
+    )
 
 
 def sign_in_ended(client: Client, issuer: str, error: str) -> Stopped:

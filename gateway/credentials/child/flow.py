@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final, Protocol
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 from mcp.client.auth import OAuthClientProvider, OAuthFlowError
@@ -20,7 +21,7 @@ from mcp.client.auth.extensions.client_credentials import (
     SignedJWTParameters,
 )
 from mcp.client.auth.oauth2 import OAuthContext
-from mcp.client.auth.utils import extract_field_from_www_auth, union_scopes
+from mcp.client.auth.utils import extract_field_from_www_auth, union_scopes, validate_authorization_response_iss
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 from pydantic import AnyUrl
 
@@ -100,14 +101,15 @@ class Flow:
             self._condition(provider.context)
             if provider.context.client_info is not None:
                 choose_method(provider.context.client_info, provider.context.oauth_metadata)
-            callback.expect(httpx2.URL(url).params["state"])
-            await person.show(url)
+            address, state = _authorization(url, provider.context)
+            callback.expect(state)
+            await person.show(address)
 
         async def answer() -> AuthorizationCodeResult:
             if person is None or callback is None:
                 raise failures.not_signed_in(client)
             returned = await person.answer(callback)
-            return _result(client, returned, provider.context)
+            return _result(returned, provider.context)
 
         provider = OAuthClientProvider(client.upstream, metadata, self._kept, show, answer, client.metadata_url)
         return provider
@@ -215,12 +217,24 @@ def _signature(client_id: str, key: str) -> Callable[[str], Awaitable[str]]:
     )
 
 
-def _result(client: Client, returned: Returned, context: OAuthContext) -> AuthorizationCodeResult:
+def _authorization(url: str, context: OAuthContext) -> tuple[str, str]:
+    """The address to look at, and the state in it. Raises `Stopped`.
+
+    The endpoint may have a query of its own, which the SDK does not expect, and no fragment (RFC 6749, section 3.1).
+    """
+    endpoint = str(context.oauth_metadata.authorization_endpoint) if context.oauth_metadata is not None else ""
+    parts = urlsplit(endpoint)
+    if not endpoint or parts.fragment or not url.startswith(f"{endpoint}?"):
+        raise failures.address(endpoint, "an authorization server's address has no fragment")
+    asked = url[len(endpoint) + 1 :]
+    return f"{endpoint}{'&' if parts.query else '?'}{asked}", parse_qs(asked)["state"][0]
+
+
+def _result(returned: Returned, context: OAuthContext) -> AuthorizationCodeResult:
     """A code for the SDK, which checks state and issuer. An error is believed only from the right issuer (RFC 9207)."""
-    issuer = str(context.oauth_metadata.issuer) if context.oauth_metadata is not None else None
     if returned.error is not None:
-        if returned.issuer is not None and returned.issuer != issuer:
-            raise failures.other_issuer(client, returned.issuer, issuer)
+        validate_authorization_response_iss(returned.issuer, context.oauth_metadata)
+        issuer = context.oauth_metadata.issuer if context.oauth_metadata is not None else None
         raise failures.denied(issuer, returned.error)
     return AuthorizationCodeResult(code=returned.code, state=returned.state, iss=returned.issuer)
 

@@ -4,7 +4,7 @@ Tokens are written the moment they arrive, because a rotated refresh token that 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final
 
 from mcp.client.auth.oauth2 import OAuthContext
@@ -15,7 +15,7 @@ from gateway.clock import Clock
 from gateway.credentials import vault
 from gateway.credentials.client import Client
 from gateway.credentials.helper import Granted
-from gateway.credentials.records import Record, Records, Secret
+from gateway.credentials.records import Record, Records, Secret, secret_from
 
 _LEEWAY_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 10 * 365 * 86_400
@@ -89,6 +89,7 @@ class Kept:
         return OAuthToken(access_token=secret.access_token, refresh_token=secret.refresh_token, scope=self.record.scope)
 
     async def set_tokens(self, tokens: OAuthToken) -> None:
+        """Keep them. Raises `ValueError` for a token that no header can carry."""
         context = self._context
         if context is None or context.oauth_metadata is None or context.client_info is None:
             raise RuntimeError("tokens of nobody")
@@ -106,7 +107,7 @@ class Kept:
             expires_at=None if lasts is None else now + max(0, min(lasts, _LONGEST_SECONDS)),
             metadata=_dump(context.oauth_metadata),
             resource=None if resource is None else _dump(resource),
-            secret=Secret(tokens.access_token, tokens.refresh_token, registered),
+            secret=secret_from(asdict(Secret(tokens.access_token, tokens.refresh_token, registered))),
         )
         written = vault.keep(self._client.name, record)
         self._records.write(self._client.name, written)

@@ -105,7 +105,7 @@ class _Attempt:
                 if kept.saved:
                     return kept.granted()
             if request.ask == "no":
-                raise failures.not_signed_in(self._client)
+                raise failures.not_signed_in(self._client, ended=kept.record is not None)
             await self._signed_in(flow, kept)
             return kept.granted()
 
@@ -163,7 +163,12 @@ class _Attempt:
         }
         headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
         request = httpx2.Request("POST", self._client.upstream, json=opening, headers=headers)
-        response = await self._exchange.send(request)
+        try:
+            response = await self._exchange.send(request)
+        except Stopped as stopped:
+            if stopped.failed.code == "unavailable":
+                raise failures.no_upstream(self._client) from None
+            raise
         return str(response.headers.get("www-authenticate", ""))
 
 
