@@ -26,6 +26,11 @@ from typing import Final, Protocol
 __all__ = ["Challenge", "Credentials", "is_credential"]
 
 _LONGEST: Final = 4096
+_BEARER: Final = re.compile(
+    r"""(?:^|,)\s*(bearer(?:[\s,]*[\w!#$%&'*+.^`|~-]+\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s,"]+))*)""", re.IGNORECASE
+)
+"""A challenge for a bearer token, among those for other schemes (RFC 9110, section 11.6.1)."""
+_SHORT_OF_SCOPES: Final = re.compile(r'\berror\s*=\s*"?insufficient_scope\b')
 _CREDENTIALS: Final = re.compile("auth|token|key|cookie|secret", re.IGNORECASE)
 
 
@@ -38,9 +43,14 @@ class Challenge:
 
     @classmethod
     def of(cls, status: int, text: str) -> "Challenge | None":
-        """The challenge in an answer, None where it is none: a 401, or a 403 that says that scopes are missing."""
-        if status == 401 or (status == 403 and "insufficient_scope" in text):
-            return cls(status, text[:_LONGEST])
+        """The challenge in an answer, None where it is none: a 401, or a 403 that says that scopes are missing.
+
+        Of challenges for several schemes it is the one for a bearer token.
+        """
+        found = _BEARER.search(text[:_LONGEST])
+        text = found[1] if found is not None else text[:_LONGEST]
+        if status == 401 or (status == 403 and _SHORT_OF_SCOPES.search(text)):
+            return cls(status, text)
         return None
 
 

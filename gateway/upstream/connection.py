@@ -26,6 +26,8 @@ _HELD_BYTES: Final = 2**20
 _KEEP_ALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """After a minute of silence, four questions in another: then the connection is lost. Each system has some of these."""
 _WITHOUT_BODY: Final = frozenset({204, 304})
+_LISTS: Final = frozenset({"www-authenticate"})
+"""What may stand in several lines, of those headers that are read here; of any other the last counts."""
 _ENDLESS: Final = f"the upstream sent more than {_HEAD_BYTES} bytes that are no part of an answer"
 
 
@@ -85,9 +87,10 @@ class Connection(asyncio.Protocol):
         """The status and the headers (names in lower case) of the response. Raises `Broken`."""
         while not self._has_head:
             await self._news()
-        return self._parser.get_status_code(), {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._fields
-        }
+        headers: dict[str, str] = {}
+        for name, value in ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in self._fields):
+            headers[name] = f"{headers[name]}, {value}" if name in _LISTS and name in headers else value
+        return self._parser.get_status_code(), headers
 
     async def chunk(self, idle: float | None = None) -> bytes | None:
         """What has arrived of the body; None at its end. Raises `Broken` where it ends before.

@@ -216,8 +216,9 @@ class HttpClient:
         if not same:
             body = {**message.body, "id": outgoing.id}
             message = Message("response", outgoing.id, "", body, serialise(body))
-        challenge = _challenge(response)
-        fate: Fate = "refused" if challenge or _did_not_run(response.status, outgoing) else "answered"
+        challenge = _challenge(response) if "error" in message.body else None
+        did_not_run = "error" in message.body and _did_not_run(response.status, outgoing)  # what has a result did run
+        fate: Fate = "refused" if challenge or did_not_run else "answered"
         wait = retry_after(response.headers, self._clock.now())
         return Answer(fate, message, response.status, None, wait, _session_id(response), challenge=challenge)
 

@@ -69,9 +69,41 @@ def test_what_is_a_challenge() -> None:
     assert Challenge.of(403, 'Bearer error="insufficient_scope"') is not None
     assert Challenge.of(403, "Bearer") is None
     assert Challenge.of(200, "insufficient_scope") is None
+    assert Challenge.of(403, 'Bearer error="invalid_token", error_description="no insufficient_scope"') is None
     longest = Challenge.of(401, "x" * 10_000)
     assert longest is not None
     assert len(longest.text) == 4096
+
+
+BEARER = 'Bearer error="insufficient_scope", scope="a, b", resource_metadata=https://a.example/x'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BEARER,
+        f'Basic realm="x", {BEARER}',
+        f'Basic realm="a \\"quoted\\" one", error="other", {BEARER}',
+        f'{BEARER}, Basic realm="x"',
+        f'{BEARER}, DPoP error="use_dpop_nonce", scope="c"',
+        f"Negotiate, {BEARER}, Negotiate",
+        f"Negotiate dG9rZW4=, {BEARER}",
+    ],
+)
+def test_the_challenge_for_a_bearer_token_among_others(text: str) -> None:
+    assert Challenge.of(403, text) == Challenge(403, BEARER)
+
+
+def test_an_endless_challenge_is_cut() -> None:
+    for text in (
+        "Bearer " + " " * 10_000,
+        "Bearer a=b" + ",a=b" * 3000 + '"',
+        'Bearer a="' + "\\" * 10_000,
+        "," * 10_000,
+    ):
+        found = Challenge.of(401, text)
+        assert found is not None
+        assert len(found.text) <= 4096
 
 
 def test_which_headers_say_who_somebody_is() -> None:

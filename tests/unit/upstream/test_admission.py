@@ -6,7 +6,7 @@ from gateway.credentials import Challenge
 from gateway.upstream.admission import Admission
 from gateway.upstream.http import HttpClient, HttpLimits, Outgoing
 from gateway.upstream.sse import EventStream
-from tests.e2e.scripted import Scripted, http, result
+from tests.e2e.scripted import Scripted, http, message, raw, result
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="x"'}
 SCOPE = {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="w"'}
@@ -71,6 +71,25 @@ async def test_one_that_was_not_let_in_is_sent_once_more(
     answer = await client.post(OUT, deliver)
     assert (answer.fate, answer.result) == ("answered", {"fine": True})
     assert shown(upstream) == ["one", "two"]
+    assert doorman.challenges == [(Challenge(401, 'Bearer realm="x"'), "one", True)]
+
+
+async def test_what_has_a_result_did_run_whatever_its_status_says(
+    upstream: Scripted, client: Admission, doorman: Doorman
+) -> None:
+    upstream.script("x", message({"result": {"ran": True}}, 401, CHALLENGE))
+    answer = await client.post(OUT, deliver)
+    assert (answer.fate, answer.result) == ("answered", {"ran": True})
+    assert (shown(upstream), doorman.challenges) == (["one"], [])
+
+
+async def test_a_challenge_for_another_scheme_does_not_hide_the_one_for_a_token(
+    upstream: Scripted, client: Admission, doorman: Doorman
+) -> None:
+    doorman.verdicts = [False]
+    lines = b'WWW-Authenticate: Bearer realm="x"\r\nWWW-Authenticate: Basic realm="y"\r\nContent-Length: 0\r\n\r\n'
+    upstream.script("x", raw(b"HTTP/1.1 401 Unauthorized\r\n" + lines))
+    await client.post(OUT, deliver)
     assert doorman.challenges == [(Challenge(401, 'Bearer realm="x"'), "one", True)]
 
 
