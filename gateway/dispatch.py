@@ -70,7 +70,7 @@ class Dispatch:
     async def _pass(self, message: Message) -> bytes:
         body = message.raw
         if message.method == "subscriptions/listen":
-            body = without_denied_subscriptions(message, await self._policies.current())
+            body = without_denied_subscriptions(message, await self._policies.current(), self._tasks)
         as_of = self._mirror.catalogue.changes
         answer = await self._upstream.request(message, body=body)
         if (
@@ -95,7 +95,7 @@ class Dispatch:
     async def _task(self, message: Message) -> bytes:
         if message.params.get("taskId") not in self._tasks:
             return replies.error(message.id, INVALID_PARAMS, "no such task: only tasks of judged calls are reachable")
-        answer = await self._upstream.request(message, body=message.raw)
+        answer = self._questions.checked(message, await self._upstream.request(message, body=message.raw))
         if answer.response is None:
             return replies.failure(message, answer.failure or "no answer", answer)
         return replies.relayed(answer.response)

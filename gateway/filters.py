@@ -98,20 +98,31 @@ def _said(policy: Policy | NoPolicy, section: SectionName) -> object:
     return texts
 
 
-def without_denied_subscriptions(request: Message, policy: Policy | NoPolicy) -> bytes:
-    """`subscriptions/listen` (2026-07-28) without the resources that may not be read."""
+def without_denied_subscriptions(request: Message, policy: Policy | NoPolicy, tasks: Container[str]) -> bytes:
+    """`subscriptions/listen` (2026-07-28) without the resources that may not be read, and without others' `tasks`.
+
+    (What is heard of a task is all of it, its result included: the tasks extension, `notifications/tasks`.)
+    """
     wanted = request.params.get("notifications")
-    if not isinstance(wanted, dict) or "resourceSubscriptions" not in wanted:
+    if not isinstance(wanted, dict):
         return request.raw
-    asked = wanted["resourceSubscriptions"]
-    uris = asked if isinstance(asked, list) else []
-    kept = [uri for uri in uris if _permits(policy, "resources", uri)]
-    if isinstance(asked, list) and len(kept) == len(uris) and kept:
+    rest = _narrowed(wanted, "resourceSubscriptions", lambda uri: _permits(policy, "resources", uri))
+    rest = _narrowed(rest, "taskIds", lambda task: isinstance(task, str) and task in tasks)
+    if rest is wanted:
         return request.raw
-    rest: dict[str, Json] = {key: value for key, value in wanted.items() if key != "resourceSubscriptions"}
-    if kept:
-        rest["resourceSubscriptions"] = kept
     return serialise({**request.body, "params": {**request.params, "notifications": rest}})
+
+
+def _narrowed(wanted: dict[str, Json], field: str, keep: Keep) -> dict[str, Json]:
+    """What is wanted, with only those of a list that are to be kept; without the list, if there are none."""
+    if field not in wanted:
+        return wanted
+    asked = wanted[field]
+    kept = [item for item in asked if keep(item)] if isinstance(asked, list) else []
+    if isinstance(asked, list) and len(kept) == len(asked) and kept:
+        return wanted
+    rest = {key: value for key, value in wanted.items() if key != field}
+    return {**rest, field: kept} if kept else rest
 
 
 def is_news(message: Message, policy: Policy | NoPolicy) -> bool:

@@ -4,7 +4,7 @@ Off means that the upstream never hears that the client could: the capability is
 the `_meta` of each request of the stateless revision. An upstream that asks all the same is answered here, as a person
 who says no would: an error for sampling (code -1 is the specification's own example), `decline` for elicitation, an
 unknown method for roots. In the stateless revision a question is the answer `input_required` to a call, which becomes a
-failed call.
+failed call; of a task it is part of what is known of it, which fails then, and is no news.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,6 @@ from typing import Final
 from gateway import replies
 from gateway.jsonrpc import METHOD_NOT_FOUND, Json, Message, parse_upstream, serialise
 from gateway.upstream import Answer
-from gateway.upstream.headers import is_modern
 
 KINDS: Final[Mapping[str, str]] = MappingProxyType(
     {"sampling": "sampling/createMessage", "elicitation": "elicitation/create", "roots": "roots/list"}
@@ -35,13 +34,12 @@ class Questions:
         """A message of the client as the upstream may see it: without the capabilities that are switched off."""
         if not self.off or message.kind != "request":
             return message
-        if message.method == "initialize":
-            kept = self._without(message.params.get("capabilities"))
-            params = {**message.params, "capabilities": kept}
-        elif is_modern(message):
-            kept = self._without(message.meta.get(CAPABILITIES))
-            params = {**message.params, "_meta": {**message.meta, CAPABILITIES: kept}}
-        else:
+        params = dict(message.params)
+        if message.method == "initialize" and "capabilities" in params:
+            params["capabilities"] = self._without(params["capabilities"])
+        if CAPABILITIES in message.meta:  # of whatever era: the server may read it where it means nothing
+            params["_meta"] = {**message.meta, CAPABILITIES: self._without(message.meta[CAPABILITIES])}
+        if params == message.params:
             return message
         body: dict[str, Json] = {**message.body, "params": params}
         return replace(message, body=body, raw=serialise(body))
@@ -66,16 +64,25 @@ class Questions:
     def checked(self, request: Message, answer: Answer) -> Answer:
         """The answer to `request`; a failure, where it is a question that is switched off."""
         result = answer.result
-        if not self.off or result is None or result.get("resultType") != "input_required":
+        of_task = request.method.startswith("tasks/")
+        if result is None or not (of_task or result.get("resultType") == "input_required"):
             return answer
-        wanted = result.get("inputRequests")
+        unwelcome = self._unwelcome(result)
+        if unwelcome is None:
+            return answer
+        text = f"the server asked for `{unwelcome}`, which is switched off (--switch-off)"
+        return replace(answer, response=_message(replies.unable(request, text)))
+
+    def in_news(self, message: Message) -> bool:
+        """Whether what the upstream says of a task asks for what is switched off."""
+        return message.method == "notifications/tasks" and self._unwelcome(message.params) is not None
+
+    def _unwelcome(self, asking: Mapping[str, Json]) -> str | None:
+        """The first of the questions in `inputRequests` that is switched off."""
+        wanted = asking.get("inputRequests")
         asked = wanted.values() if isinstance(wanted, dict) else ()
         methods = [item.get("method") for item in asked if isinstance(item, dict)]
-        unwelcome = [KINDS[kind] for kind in sorted(self.off) if KINDS[kind] in methods]
-        if not unwelcome:
-            return answer
-        text = f"the server asked for `{unwelcome[0]}`, which is switched off (--switch-off)"
-        return replace(answer, response=_message(replies.unable(request, text)))
+        return next((KINDS[kind] for kind in sorted(self.off) if KINDS[kind] in methods), None)
 
     def _without(self, capabilities: Json) -> Json:
         """Capabilities without those that are off, the tasks of 2025-11-25 that ask the same included."""

@@ -248,6 +248,9 @@ class Relay:
         if not is_news(message, self._policies.in_force):
             _LOG.info("news of a resource that may not be read were dropped")
             return
+        if self._questions.in_news(message):
+            _LOG.warning("news of a task that asks for what is switched off were dropped (--switch-off)")
+            return
         if message.method == "notifications/tools/list_changed":
             self._mirror.catalogue.changed()
         refusal = self._questions.answer(message) if message.kind == "request" else None

@@ -92,6 +92,22 @@ def test_a_round_that_asks_for_it_is_a_failed_call_and_no_open_exchange(home: Ho
         assert "Rate limit" in str(gateway.call("one", {}, **modern(requestState="s", inputResponses={})))
 
 
+def test_a_task_that_asks_for_it_all_the_same_is_not_shown(home: Home) -> None:
+    wanted = {"k": {"method": METHODS["elicitation"], "params": {"message": "what is the password?"}}}
+    task = {"resultType": "complete", "taskId": "t", "status": "input_required", "inputRequests": wanted}
+    news = {"jsonrpc": "2.0", "method": "notifications/tasks", "params": task}
+    with (
+        Scripted() as upstream,
+        Gateway(home, upstream.url, "--switch-off", "elicitation", policy=ALLOW_ALL) as gateway,
+    ):
+        upstream.script("one", result({"resultType": "task", "taskId": "t", "status": "working"}))
+        gateway.call("one", {}, **modern())
+        upstream.script("tasks/get", stream(news, {"jsonrpc": "2.0", "id": None, "result": task}))
+        shown = gateway.request("tasks/get", modern(taskId="t"))
+        assert shown["error"]["message"].endswith("which is switched off (--switch-off)")
+        assert gateway.others == []
+
+
 def test_before_a_server_that_knows_no_handshake_too(home: Home) -> None:
     with (
         Standin(StandinOptions(protocol="modern"), clock=SystemClock()) as standin,

@@ -10,6 +10,7 @@ import pytest
 from gateway.standin import Standin
 from tests.e2e.arena import ERAS, GOOD, HANDSHAKE, META, STATELESS, Arena, open_arena
 from tests.e2e.process import Gateway, Home, called_tools, decision
+from tests.e2e.scripted import Scripted, result
 
 OPEN = {
     "version": "1",
@@ -162,6 +163,17 @@ def test_b15_tasks_that_no_judged_call_made_are_out_of_reach(allowing: Arena, me
     params = f'{{"taskId":{task},"name":"delete_file",@META}}'
     line = f'{{"jsonrpc":"2.0","id":"b15","method":"{method}","params":{params}}}'
     assert allowing.refuses(line, "b15")["error"]["code"] == NO_PARAMS
+
+
+def test_b15_tasks_that_no_judged_call_made_cannot_be_listened_to(home: Home) -> None:
+    """What is heard of a task is all of it: the tasks extension, `notifications/tasks`."""
+    with Scripted() as upstream, Gateway(home, upstream.url, policy=OPEN) as gateway:
+        upstream.script("one", result({"resultType": "task", "taskId": "mine", "status": "working"}))
+        gateway.call("one", {}, _meta=META[STATELESS])
+        wanted = {"toolsListChanged": True, "taskIds": ["mine", "other"]}
+        gateway.request("subscriptions/listen", {"notifications": wanted, "_meta": META[STATELESS]})
+        sent = upstream.wait_for("subscriptions/listen").message["params"]["notifications"]
+        assert sent == {"toolsListChanged": True, "taskIds": ["mine"]}
 
 
 LOOKALIKES = ["Tools/Call", "TOOLS/CALL", " tools/call", "tools/call\\n", "tools/call\\u200b", "tool\\u017f/call"]

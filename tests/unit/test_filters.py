@@ -133,9 +133,27 @@ def test_where_no_tool_is_known_the_list_counts_as_changed() -> None:
 def test_resources_that_may_not_be_read_are_not_listened_for() -> None:
     wanted: Json = {"toolsListChanged": True, "resourceSubscriptions": ["a:b"]}
     request = asked("subscriptions/listen", notifications=wanted)
-    assert without_denied_subscriptions(request, policy()) == request.raw
+    assert without_denied_subscriptions(request, policy(), {}) == request.raw
     for closed in (policy(default="deny"), NONE):
-        sent = json.loads(without_denied_subscriptions(request, closed))
+        sent = json.loads(without_denied_subscriptions(request, closed, {}))
         assert sent["params"]["notifications"] == {"toolsListChanged": True}
     for other in (asked("subscriptions/listen"), asked("subscriptions/listen", notifications={"x": 1})):
-        assert without_denied_subscriptions(other, policy(default="deny")) == other.raw
+        assert without_denied_subscriptions(other, policy(default="deny"), {}) == other.raw
+
+
+@pytest.mark.parametrize(
+    ("wanted", "left"),
+    [
+        (["mine"], ["mine"]),
+        (["other", "mine", 7, None, ["mine"]], ["mine"]),
+        (["other"], None),
+        ([], None),
+        ("mine", None),
+        ({"mine": 1}, None),
+    ],
+)
+def test_tasks_of_no_judged_call_are_not_listened_for(wanted: Json, left: Json) -> None:
+    request = asked("subscriptions/listen", notifications={"resourceSubscriptions": ["a:b"], "taskIds": wanted})
+    sent = json.loads(without_denied_subscriptions(request, policy(), {"mine": None}))
+    expected = {"resourceSubscriptions": ["a:b"], **({} if left is None else {"taskIds": left})}
+    assert sent["params"]["notifications"] == expected

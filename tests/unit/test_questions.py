@@ -41,6 +41,14 @@ def test_what_is_off_is_declared_in_neither_era_and_the_rest_is(off: frozenset[s
     assert stripped.meta[CAPABILITIES] == left
 
 
+def test_what_a_request_of_a_handshake_era_declares_for_the_other_is_not_declared_either() -> None:
+    call = message("tools/call", {"name": "t", "_meta": {CAPABILITIES: DECLARED, "k": [1]}})
+    assert NO_SAMPLING.declared(call).meta == {
+        CAPABILITIES: {name: value for name, value in DECLARED.items() if name != "sampling"},
+        "k": [1],
+    }
+
+
 def test_tasks_of_2025_that_ask_the_same_are_not_declared_either() -> None:
     tasks: Json = {"list": {}, "requests": {"sampling": {"createMessage": {}}, "elicitation": {"create": {}}}}
     opening = message("initialize", {"capabilities": {"tasks": tasks}})
@@ -50,7 +58,13 @@ def test_tasks_of_2025_that_ask_the_same_are_not_declared_either() -> None:
 
 @pytest.mark.parametrize(
     ("method", "params", "identifier"),
-    [("tools/call", {"name": "t"}, 1), ("ping", {}, 1), ("notifications/x", {"capabilities": DECLARED}, None)],
+    [
+        ("tools/call", {"name": "t"}, 1),
+        ("ping", {}, 1),
+        ("notifications/x", {"capabilities": DECLARED}, None),
+        ("initialize", {"protocolVersion": "2025-06-18"}, 1),
+        ("tools/list", {"_meta": {PROTOCOL: "2026-07-28"}}, 1),
+    ],
 )
 def test_what_declares_nothing_is_not_touched(method: str, params: Json, identifier: Json) -> None:
     given = message(method, params, identifier)
@@ -100,6 +114,37 @@ def test_a_round_that_asks_what_is_off_fails_the_call() -> None:
     prompt = NO_SAMPLING.checked(message("prompts/get", {"name": "p"}), required("sampling/createMessage"))
     assert prompt.response is not None
     assert prompt.response.body["error"] == {"code": -32603, "message": text}
+
+
+def task(*methods: str) -> dict[str, Json]:
+    """What is known of a task that wants input (the tasks extension)."""
+    wanted = {method: {"method": method} for method in methods}
+    return {"taskId": "t", "status": "input_required", "inputRequests": wanted}
+
+
+def test_a_task_that_asks_what_is_off_is_not_shown() -> None:
+    request = message("tasks/get", {"taskId": "t", "_meta": {PROTOCOL: "2026-07-28"}})
+    body = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "result": {"resultType": "complete", **task("roots/list", "sampling/createMessage")},
+    }
+    found = parse_upstream(json.dumps(body).encode())
+    assert isinstance(found, Message)
+    checked = NO_SAMPLING.checked(request, Answer("answered", found, 200)).response
+    assert checked is not None
+    text = "the server asked for `sampling/createMessage`, which is switched off (--switch-off)"
+    assert checked.body["error"] == {"code": -32603, "message": text}
+    answer = Answer("answered", found, 200)
+    assert Questions(frozenset({"elicitation"})).checked(request, answer) is answer
+
+
+def test_no_news_of_such_a_task_pass() -> None:
+    for methods, dropped in ((["sampling/createMessage"], True), (["roots/list"], False), ([], False)):
+        news = message("notifications/tasks", task(*methods), None)
+        assert NO_SAMPLING.in_news(news) is dropped
+        assert not Questions().in_news(news)
+    assert not NO_SAMPLING.in_news(message("notifications/x", task("sampling/createMessage"), None))
 
 
 @pytest.mark.parametrize("answer", [required("roots/list"), required(), required([], None, {}), Answer("unknown")])
