@@ -4,7 +4,7 @@ Refusals are values (`Refusal`), with the error codes of JSON-RPC 2.0, section 5
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeGuard
 
@@ -17,6 +17,7 @@ from gateway.jsonrpc.text import (
     loads,
     loads_leniently,
     serialise,
+    written,
 )
 
 Id: TypeAlias = str | int
@@ -70,11 +71,13 @@ class Refusal:
 def parse(line: bytes, *, max_depth: int = MAX_DEPTH) -> Message | Refusal:
     """The message on one line from the client, or why it is refused (and must not be relayed)."""
     try:
-        body = loads(line.decode("utf-8"), max_depth=max_depth)
+        text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         return Refusal(PARSE_ERROR, f"not valid UTF-8 at byte {error.start + 1}")
+    try:
+        body = loads(text, max_depth=max_depth)
     except Malformed as error:
-        return Refusal(error.code, str(error))
+        return Refusal(error.code, str(error), _asked_as(written(text)) if error.code == INVALID_REQUEST else None)
     except (ValueError, RecursionError) as error:
         return Refusal(PARSE_ERROR, f"not valid JSON: {_words(error)}")
     if isinstance(body, list):
@@ -94,13 +97,24 @@ def _classify(body: dict[str, Json], raw: bytes) -> Message | Refusal:
     known = identifier if is_id(identifier) else None
     fault = _envelope_fault(body)
     if fault is not None:
-        return Refusal(INVALID_REQUEST, fault, known)
+        return Refusal(INVALID_REQUEST, fault, known if "id" in body else _asked_as(body.items()))
     method = body.get("method")
     if not isinstance(method, str):  # the envelope was checked: there is none
         return Message("response", known, "", body, raw)
     kind: Kind = "request" if "id" in body else "notification"
     message = Message(kind, known, method, body, raw)
     return _call_fault(message) or message if method == "tools/call" else message
+
+
+def _asked_as(pairs: Iterable[tuple[str, Json]]) -> Id | None:
+    """The id by which the sender of a refused request waits, where only one can be meant (JSON-RPC 2.0, section 5).
+
+    Only of what asks: to a response nobody answers, and its id may be that of another request.
+    """
+    keys = [(fold(key), value) for key, value in pairs]
+    read = [value for key, value in keys if key == "id"]
+    asks = any(key == "method" for key, _ in keys)
+    return read[0] if asks and len(read) == 1 and is_id(read[0]) else None
 
 
 def is_id(value: object) -> TypeGuard[Id]:

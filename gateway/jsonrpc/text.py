@@ -8,7 +8,7 @@ upstream would read infinity.
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import NoReturn, Self, TypeAlias, cast
@@ -144,6 +144,28 @@ def loads_leniently(text: str, *, max_depth: int = MAX_DEPTH) -> tuple[Json, boo
     )
     _check_depth(text, max_depth)
     return cast(Json, decoder.decode(text)), bool(doubled)
+
+
+class _Pairs(list[tuple[str, Json]]):
+    """An object with every key that it was written with."""
+
+
+_WRITTEN = json.JSONDecoder(
+    object_pairs_hook=_Pairs, parse_float=_fraction, parse_int=_integer, parse_constant=_constant
+)
+
+
+def written(text: str) -> Sequence[tuple[str, Json]]:
+    """The pairs of the object that a text is, in their order, a key that stands twice with both; nothing of another.
+
+    For a text that was refused, to see what was meant. Nothing that is read here is ever relayed.
+    """
+    try:
+        _check_depth(text, 4 * MAX_DEPTH)
+        value: object = _WRITTEN.decode(text)
+    except (ValueError, RecursionError):
+        return ()
+    return value if isinstance(value, _Pairs) else ()
 
 
 # --- values to bytes --------------------------------------------------------------------------------------------------

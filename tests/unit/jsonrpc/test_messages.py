@@ -94,6 +94,9 @@ def test_a_message_is_what_its_members_say(line: str, kind: str, identifier: str
         ("\ufeff{}", PARSE_ERROR, "not valid JSON", None),
         ('{"a":NaN}', PARSE_ERROR, "`NaN` is not a number", None),
         ('{"a":1,"a":2}', INVALID_REQUEST, "an object has the same key twice", None),
+        ('{"jsonrpc":"2.0","Id":7,"method":"x"}', INVALID_REQUEST, "a key that reads like `id`", 7),
+        ('{"jsonrpc":"2.0","Id":7.5,"method":"x"}', INVALID_REQUEST, "a key that reads like `id`", None),
+        ('{"jsonrpc":"2.0","Id":7,"result":1}', INVALID_REQUEST, "a key that reads like `id`", None),
     ],
 )
 def test_what_is_no_message_is_refused_with_the_right_code(
@@ -102,6 +105,38 @@ def test_what_is_no_message_is_refused_with_the_right_code(
     found = refusal(line)
     assert (found.code, found.id) == (code, identifier)
     assert words in found.message
+
+
+TWICE = '"method":"tools/call","params":{"name":"x","name":"y"}'
+
+
+@pytest.mark.parametrize(
+    ("line", "identifier"),
+    [
+        ('{"jsonrpc":"2.0","id":1,' + TWICE + "}", 1),
+        ('{"jsonrpc":"2.0",' + TWICE + ',"id":"é"}', "é"),
+        ('{"jsonrpc":"2.0","Id":1,' + TWICE + "}", 1),
+        ('{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}', 1),
+        ('{"jsonrpc":"2.0","id":1,"id":1,' + TWICE + "}", None),
+        ('{"jsonrpc":"2.0","id":1,"ID":1,' + TWICE + "}", None),
+        ('{"jsonrpc":"2.0","id":1,"i\\u0064":2,' + TWICE + "}", None),
+        ('{"jsonrpc":"2.0","id":1.5,' + TWICE + "}", None),
+        ('{"jsonrpc":"2.0","id":null,' + TWICE + "}", None),
+        ('{"jsonrpc":"2.0","id":{"id":1},' + TWICE + "}", None),
+        ('{"jsonrpc":"2.0","params":{"id":1},' + TWICE + "}", None),
+        ('{"jsonrpc":"2.0","id":1,"result":{"a":1,"a":2}}', None),
+        ('[{"jsonrpc":"2.0","id":1,' + TWICE + "}]", None),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_to_whoever_asked(line: str, identifier: str | int | None) -> None:
+    found = refusal(line)
+    assert (found.code, found.id) == (INVALID_REQUEST, identifier)
+
+
+@pytest.mark.parametrize(("levels", "identifier"), [(20, 1), (600, None), (100_000, None)])
+def test_what_is_nested_too_deep_is_refused_to_whoever_asked(levels: int, identifier: int | None) -> None:
+    line = '{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":' + "[" * levels + "]" * levels + "}}"
+    assert refusal(line, max_depth=8) == Refusal(INVALID_REQUEST, "nested deeper than 8 levels", identifier)
 
 
 def test_what_is_not_utf_8_is_refused_where_it_is_not() -> None:
