@@ -1,7 +1,7 @@
 """One judged request on its way, on whose behalf it is judged, and what judging asks of the other rooms."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from gateway.jsonrpc import Message
@@ -59,11 +59,16 @@ class Case:
     client: Client
     started: float
 
-    @property
-    def call(self) -> ToolCall | None:
-        """The tool call, or None for another method."""
-        if self.request.method != "tools/call":
-            return None
-        name = self.request.params.get("name")
-        arguments = self.request.params.get("arguments")
-        return ToolCall(name if isinstance(name, str) else "", arguments if isinstance(arguments, dict) else {})
+    call: ToolCall | None = field(init=False)
+    """The tool call, or None for another method."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "call", _call(self.request))
+
+
+def _call(request: Message) -> ToolCall | None:
+    if request.method != "tools/call":
+        return None
+    params = request.params
+    name, arguments = params.get("name"), params.get("arguments")
+    return ToolCall(name if isinstance(name, str) else "", arguments if isinstance(arguments, dict) else {})

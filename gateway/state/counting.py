@@ -40,17 +40,21 @@ class SqliteCounters:
 
     def reserve(self, charges: Sequence[Charge], now: float) -> Reservation | Exhausted:
         moment = _microseconds(now)
+        together = len(charges) > 1  # one that does not fit has changed nothing
+        if together:
+            self._connection.execute("SAVEPOINT reserve")
         holds: list[Hold] = []
-        self._connection.execute("SAVEPOINT reserve")
         for charge in charges:
             taken = self._take(charge, moment)
             if isinstance(taken, Exhausted):
-                self._connection.execute("ROLLBACK TO reserve")
-                self._connection.execute("RELEASE reserve")
+                if together:
+                    self._connection.execute("ROLLBACK TO reserve")
+                    self._connection.execute("RELEASE reserve")
                 self._tidy(charge, moment)
                 return taken
             holds.append(taken)
-        self._connection.execute("RELEASE reserve")
+        if together:
+            self._connection.execute("RELEASE reserve")
         return Reservation(tuple(holds))
 
     def peek(self, charges: Sequence[Charge], now: float) -> Exhausted | None:

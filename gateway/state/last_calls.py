@@ -24,6 +24,7 @@ _MICRO: Final = Decimal("0.000001")
 _NOTE: Final = """
     INSERT INTO last_calls (identity, at) VALUES (?, ?)
     ON CONFLICT (identity) DO UPDATE SET at = excluded.at"""
+_BOTH: Final = "SELECT identity, at FROM last_calls WHERE identity IN (?, ?)"
 _LOOK: Final = """
     INSERT INTO last_calls (identity, at) VALUES (?, ?)
     ON CONFLICT (identity) DO UPDATE SET at = max(at, excluded.at)"""
@@ -66,8 +67,9 @@ class SqliteLastCalls:
         self._connection = connection
 
     def note(self, server: str, grant: str, tool: str, now: float, own: Noted | None = None) -> Noted:
-        identity = _digest(server, grant, tool)
-        looked, last = self._at(_digest(server, grant)), self._at(identity)
+        identity, whole = _digest(server, grant, tool), _digest(server, grant)
+        known: dict[bytes, int] = dict(self._connection.execute(_BOTH, (identity, whole)))
+        looked, last = known.get(whole), known.get(identity)
         at = max(_microseconds(now), looked or 0, -1 if last is None else last + 1)
         self._connection.execute(_NOTE, (identity, at))
         return Noted(tool, at, _without(own, tool, last))

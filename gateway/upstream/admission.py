@@ -37,7 +37,8 @@ class Admission:
         answer = Answer("not sent")
         for attempt in range(1, _TRIES + 1):
             shown = await self._credentials.authorization()
-            answer = await self._http.post(replace(outgoing, headers=_with(outgoing.headers, shown)), deliver)
+            shows = outgoing if shown is None else replace(outgoing, headers=_with(outgoing.headers, shown))
+            answer = await self._http.post(shows, deliver)
             if answer.challenge is None or attempt == _TRIES:
                 return answer
             why = await self._credentials.refused(answer.challenge, shown, may_ask=True)
