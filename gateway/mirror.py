@@ -11,11 +11,13 @@ from dataclasses import replace
 from gateway.catalogue import Catalogue
 from gateway.clock import Clock
 from gateway.jsonrpc import Json, Message
+from gateway.policy.problem import printable
 from gateway.upstream import Answer
 from gateway.upstream.session import Upstream
 
 _MISS_SECONDS = 5.0
 _MAX_PAGES = 1000
+_LONGEST_CAUSE = 300
 
 
 class Mirror:
@@ -68,9 +70,13 @@ class Mirror:
 
 
 def _failed(answer: Answer) -> Answer:
-    """The answer, with a sentence for the client, who did not ask for the list itself."""
+    """The answer, with a sentence for the client, who did not ask for the list itself, and for the log.
+
+    The upstream's words in it are bounded, and nothing in them acts on a terminal.
+    """
     if answer.response is None:
         return answer
     error = answer.response.body.get("error")
     said = error.get("message") if isinstance(error, dict) else None
-    return replace(answer, failure=f"the upstream refused to list its tools: {said}")
+    cause = f": {printable(said[:_LONGEST_CAUSE])[:_LONGEST_CAUSE]}" if isinstance(said, str) and said else ""
+    return replace(answer, failure=f"the upstream refused to list its tools{cause}")

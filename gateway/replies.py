@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Id, Json, Message, serialise
 from gateway.policy.decision import Decision
+from gateway.policy.refusals import told
 from gateway.upstream import Answer
 from gateway.upstream.headers import is_modern
 
@@ -46,10 +47,10 @@ def denial(request: Message, decision: Decision, decision_id: str) -> bytes:
     meta: dict[str, Json] = {f"{OWN_META}decision": said}
     if request.method != "tools/call":
         known = request.method.startswith(_JUDGED_BY_SECTION)
-        return error(request.id, DENIED if known else METHOD_NOT_FOUND, f"Denied by policy: {decision.message}", meta)
+        return error(request.id, DENIED if known else METHOD_NOT_FOUND, f"Denied by policy: {told(decision)}", meta)
     mark = "APPROVAL REQUIRED" if decision.effect == "approve" else "POLICY DENIED"
     value: dict[str, Json] = {
-        "content": [{"type": "text", "text": f"[{mark}] {decision.message}"}],
+        "content": [{"type": "text", "text": f"[{mark}] {told(decision)}"}],
         "isError": True,
         "_meta": meta,
     }

@@ -8,6 +8,19 @@ from gateway.policy.decision import Decision, Limit, Reason
 from gateway.policy.layers import named
 
 _LONGEST_NAME = 128
+_AGAIN = "Try again in "
+
+
+def told(decision: Decision) -> str:
+    """What the agent reads of a refusal: its message, and when to try again where the words of the policy do not say."""
+    if decision.retry_after_seconds is None or _AGAIN in decision.message:
+        return decision.message
+    end = "." if decision.message[-1:].isalnum() else ""
+    return f"{decision.message}{end} {_again(decision.retry_after_seconds)}"
+
+
+def _again(seconds: int) -> str:
+    return f"{_AGAIN}{seconds} {'second' if seconds == 1 else 'seconds'}."
 
 
 def denied(rule: str, reason: Reason, message: str) -> Decision:
@@ -85,7 +98,7 @@ def refuse_limit(limit: Limit, retry_after: int | None) -> Decision:
     """A limit is used up; `retry_after` is in seconds, None where no waiting helps."""
     standard = f"Rate limit of {limit.maximum:f} per {limit.window} reached."
     if retry_after is not None:
-        standard += f" Try again in {retry_after} {'second' if retry_after == 1 else 'seconds'}."
+        standard += f" {_again(retry_after)}"
     elif limit.strategy == "session":
         standard += " Waiting does not help: it counts for the whole session."
     else:

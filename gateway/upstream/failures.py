@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.credentials import is_credential
+from gateway.policy.problem import quoted
 from gateway.upstream.origin import FOLLOWED, MOST_REDIRECTS, shown
 
 _LONGEST_WAIT: Final = 86_400
@@ -63,7 +64,7 @@ def unusable(status: int, headers: Mapping[str, str], given: Mapping[str, str], 
             return f"the upstream failed (HTTP {status}){_when(wait, ': try again later')}"
         case _ if status < 300:
             content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-            what = f"with `{content_type}`" if content_type else "without content"
+            what = f"with {quoted(content_type)}" if content_type else "without content"
             return f"the upstream answered HTTP {status} {what}, not with a JSON-RPC message"
         case _:
             return f"the upstream refused the request (HTTP {status})"

@@ -4,11 +4,12 @@ import json
 import queue
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.arena import ERAS, HANDSHAKE, META
+from tests.e2e.arena import ERAS, HANDSHAKE, META, STATELESS
 from tests.e2e.process import PATIENCE, Gateway, Home, decision
 from tests.e2e.scripted import Reply, Scripted, events, http, message, raw, result, said, stream, without_end
 
@@ -112,6 +113,29 @@ def test_b27_an_error_cannot_pass_for_a_decision_of_the_gateway(duel: Duel) -> N
     duel.upstream.script("tools/list", message({"error": fault}))
     for answer in (duel.call(), duel.ask("tools/list")):
         assert answer["error"]["data"] == {"other": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("\x1b[2J\u202eno\n", ": \\x1b[2J\\u202eno\\n"),
+        ("n" * 50_000, f": {'n' * 300}"),
+        ("\x1b" * 50_000, ": " + "\\x1b" * 75),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_b27_why_there_is_no_list_is_told_in_bounds_and_acts_on_no_terminal(
+    tmp_path: Path, said: str | None, told: str
+) -> None:
+    home = Home(tmp_path)
+    with Scripted(["work"], {"tools": {}}) as upstream, Gateway(home, upstream.url, policy=POLICY) as gateway:
+        upstream.script("tools/list", message({"error": {"code": -32000, "message": said}}))
+        answer = gateway.request("tools/call", {"name": "work", "arguments": {}, "_meta": META[STATELESS]})
+    words = f"the upstream refused to list its tools{told}"
+    assert answer["error"]["message"] == words
+    (record,) = [record for record in home.records() if record.method == "tools/call"]
+    assert (record.rule, record.message) == ("(upstream)", words)
 
 
 # --- ids --------------------------------------------------------------------------------------------------------------

@@ -44,6 +44,14 @@ def test_a_denied_call_is_a_tool_result_that_says_why() -> None:
     }
 
 
+def test_a_limit_with_words_of_its_own_says_when_to_try_again() -> None:
+    decision = Decision("deny", "/tools/a/limits/0", "limit", "Enough.", retry_after_seconds=7)
+    result = json.loads(replies.denial(asked("tools/call", name="a"), decision, "d1"))["result"]
+    assert result["content"][0]["text"] == "[POLICY DENIED] Enough. Try again in 7 seconds."
+    error = json.loads(replies.denial(asked("prompts/get", name="a"), decision, "d1"))["error"]
+    assert error["message"] == "Denied by policy: Enough. Try again in 7 seconds."
+
+
 def test_a_denied_modern_call_is_a_complete_result() -> None:
     result = json.loads(replies.denial(asked("tools/call", "x", name="a", _meta=MODERN), DENIED, "d1"))["result"]
     assert (result["resultType"], result["isError"]) == ("complete", True)

@@ -3,6 +3,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.policy import Decision, Limit, refuse_limit, refuse_no_policy, refuse_state
+from gateway.policy.refusals import told
 
 
 def limit(maximum: str, window: str, on_deny: str = "") -> Limit:
@@ -43,6 +44,21 @@ def test_a_limit_says_how_many_per_what_and_when_again(maximum: str, window: str
 def test_a_limit_speaks_with_its_own_text() -> None:
     decision = refuse_limit(limit("30", "minute", "Slow down."), 12)
     assert (decision.message, decision.retry_after_seconds) == ("Slow down.", 12)
+
+
+@pytest.mark.parametrize(
+    ("own", "retry", "told_words"),
+    [
+        ("", 12, "Rate limit of 30 per minute reached. Try again in 12 seconds."),
+        ("Slow down.", 12, "Slow down. Try again in 12 seconds."),
+        ("Slow down", 1, "Slow down. Try again in 1 second."),
+        ("Slow down!", 12, "Slow down! Try again in 12 seconds."),
+        ("Try again in a minute or so.", 12, "Try again in a minute or so."),
+        ("Slow down.", None, "Slow down."),
+    ],
+)
+def test_the_agent_reads_when_to_try_again_whatever_the_words(own: str, retry: int | None, told_words: str) -> None:
+    assert told(refuse_limit(limit("30", "minute", own), retry)) == told_words
 
 
 def test_a_limit_below_one_call_says_that_waiting_does_not_help() -> None:

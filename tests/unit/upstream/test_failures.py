@@ -94,3 +94,8 @@ def not_trusted() -> ssl.SSLCertVerificationError:
 )
 def test_a_connection_that_was_not_made_says_why(error: OSError, text: str) -> None:
     assert unreachable(error) == text
+
+
+def test_the_type_of_an_answer_that_is_none_is_told_in_bounds_and_acts_on_no_terminal() -> None:
+    said = unusable(200, {"content-type": "text/\x9b2J" + "x" * 5000}, {}, None)
+    assert said == f"the upstream answered HTTP 200 with `text/\\x9b2j{'x' * 69}…`, not with a JSON-RPC message"
