@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from gateway.errors import typed
+
 Flow: TypeAlias = Literal["code", "client_credentials"]
 """By whom the gateway is let in: a person with a browser, or its own id and secret."""
 
@@ -62,13 +64,16 @@ class Client:
         """The command that forgets this sign-in."""
         return self._command("logout")
 
+    @property
+    def tools(self) -> str:
+        """The command that shows what this sign-in reaches."""
+        return self._command("tools")
+
     def _command(self, verb: str, *flags: tuple[str, str | None]) -> str:
         """A command for this very sign-in. Of a query only that there is one: whoever wrote it knows it."""
-        import shlex  # only where somebody has to type it
-
         upstream = f"{self.server}?..." if urlsplit(self.upstream).query else self.server
         words = ["keyid-gateway", verb, "--upstream", upstream]
         for flag, value in (("--state", self.state), ("--oauth-client-id", self.id), *flags):
             if value is not None:
                 words += [flag, value]
-        return shlex.join(words)
+        return typed(*words)

@@ -81,8 +81,13 @@ class NotIt:
     """What was pasted does not belong to this sign-in."""
 
 
+class Waiting:
+    """Another process is at work on this sign-in."""
+
+
 NOT_IT: Final = NotIt()
-Tell: TypeAlias = Callable[[Opened | NotIt], None]
+WAITING: Final = Waiting()
+Tell: TypeAlias = Callable[[Opened | NotIt | Waiting], None]
 
 
 Pasted: TypeAlias = Callable[[], Awaitable[str]]
@@ -138,6 +143,8 @@ async def _answer(process: asyncio.subprocess.Process, tell: Tell) -> Granted | 
                     tell(Opened(**event))
                 case "not it":
                     tell(NOT_IT)
+                case "waiting":
+                    tell(WAITING)
                 case "granted":
                     return Granted(**event)
                 case "failed":

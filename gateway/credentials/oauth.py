@@ -19,7 +19,7 @@ from typing import Final, Literal
 from gateway.clock import Clock
 from gateway.credentials import Challenge
 from gateway.credentials.client import Client
-from gateway.credentials.helper import Ask, Failed, Granted, NotIt, Opened, Request, ask
+from gateway.credentials.helper import Ask, Failed, Granted, NotIt, Opened, Request, Waiting, ask
 from gateway.credentials.records import Record, Records, Stamp
 from gateway.errors import StateError
 
@@ -178,7 +178,10 @@ class OAuth:
         _LOG.warning("%s", f"{answer.message} ({answer.hint})" if answer.hint else answer.message)
         return answer
 
-    def _tell(self, _: Opened | NotIt) -> None:
+    def _tell(self, what: Opened | NotIt | Waiting) -> None:
+        if isinstance(what, Waiting):
+            _LOG.info("another process is at work on the sign-in to %s: waiting for it", self._client.server)
+            return
         _LOG.warning("sign in to %s in the browser that has just opened", self._client.server)
 
     # --- what to say --------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ import json
 import os
 import stat
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -23,6 +23,7 @@ from gateway.errors import StateError
 
 FORMAT: Final = 1
 _LARGEST: Final = 256 * 1024
+_USUAL: Final = 16 * 1024
 _LOCK_POLL_SECONDS: Final = 0.05
 Where: TypeAlias = Literal["file", "keyring"]
 Stamp: TypeAlias = tuple[int, int, int]
@@ -92,17 +93,30 @@ class Records:
 
     def write(self, name: str, record: Record) -> None:
         """Keep a sign-in, instead of the one that is there. Raises `StateError`."""
-        document = {"format": FORMAT, **asdict(record)}
+        with self._fresh(name, json.dumps({"format": FORMAT, **asdict(record)})) as fresh:
+            fresh.replace(self.path(name))
+
+    def check_room(self, name: str) -> None:
+        """That a sign-in can be kept, before anything is exchanged that works only once. Raises `StateError`."""
+        with self._fresh(name, " " * _USUAL) as fresh:
+            fresh.unlink()
+
+    @contextmanager
+    def _fresh(self, name: str, text: str) -> Iterator[Path]:
+        """A file beside the one that is there, which is gone afterwards. Raises `StateError`."""
         fresh = self.folder / f"{name}.{os.getpid()}.new"
         try:
             self._make_folder()
-            with suppress(FileNotFoundError):
-                fresh.unlink()
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-                json.dump(document, file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self.path(name))
+            fresh.unlink(missing_ok=True)
+            try:
+                descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                yield fresh
+            finally:
+                fresh.unlink(missing_ok=True)
         except OSError as error:
             raise StateError(
                 f"the sign-in cannot be kept in `{self.folder}`: {_reason(error)}", "check the folder and the disk"
@@ -119,10 +133,11 @@ class Records:
         return True
 
     @asynccontextmanager
-    async def locked(self, name: str, seconds: float) -> AsyncIterator[None]:
+    async def locked(self, name: str, seconds: float, waits: Callable[[], None] | None = None) -> AsyncIterator[None]:
         """Nobody else changes this sign-in meanwhile. Raises `StateError` where that takes longer than `seconds`.
 
-        The lock ends with the process that holds it, however that ends; its file stays, and is empty.
+        `waits` is told where somebody else is at work. The lock ends with the process that holds it, however that ends;
+        its file stays, and is empty.
         """
         try:
             self._make_folder()
@@ -132,7 +147,7 @@ class Records:
                 f"`{self.folder}` cannot be locked: {_reason(error)}", "check its owner and mode"
             ) from None
         try:
-            await _acquire(descriptor, seconds)
+            await _acquire(descriptor, seconds, waits)
             yield
         finally:
             os.close(descriptor)
@@ -146,7 +161,7 @@ class Records:
 
 def _read(path: Path) -> str:
     """The text of a file of this user's, whose mode is put right; no link is followed."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, encoding="utf-8") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
@@ -186,9 +201,13 @@ def _check_texts(*values: object) -> None:
         raise TypeError("a text is missing")
 
 
-async def _acquire(descriptor: int, seconds: float) -> None:
+async def _acquire(descriptor: int, seconds: float, waits: Callable[[], None] | None) -> None:
     clock = asyncio.get_running_loop().time
     deadline = clock() + seconds
+    if _try_lock(descriptor):
+        return
+    if waits is not None:
+        waits()
     while not _try_lock(descriptor):
         if clock() > deadline:
             raise StateError(

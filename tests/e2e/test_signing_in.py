@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shlex
 import signal
 import socket
@@ -271,6 +272,41 @@ def test_an_authorization_server_that_is_down_costs_no_sign_in(signed_in: Person
             message = gateway.initialize()["error"]["message"]
     assert message.endswith("answered HTTP 503: try again in a moment")
     assert "refresh_token" in signed_in.kept["secret"]
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits a process that runs")
+def test_a_renewal_that_could_not_be_kept_is_not_begun(signed_in: Person) -> None:
+    before = signed_in.kept
+    signed_in.lets_it_expire()
+    with running(signed_in) as gateway:
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))  # the helper inherits it
+        message = gateway.initialize()["error"]["message"]
+    folder = signed_in.file.parent
+    assert message == f"the sign-in cannot be kept in `{folder}`: file too large: check the folder and the disk"
+    assert signed_in.kept["secret"] == before["secret"]
+    assert signed_in.standin.authority.counts["refresh"] == 0
+
+
+def test_a_gateway_waits_for_the_renewal_of_another(signed_in: Person) -> None:
+    fresh = {"access_token": "new", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rotated"}
+    released = threading.Event()
+    with Scripted() as upstream, Scripted() as authority:
+        signed_in.rewrite(expires_at=1.0, metadata={**signed_in.kept["metadata"], "token_endpoint": authority.url})
+        signed_in.file.rename(Client(upstream.url, signed_in.file.parent).file)
+        authority.script("response", after(released, http(200, fresh)), http(400, {"error": "invalid_grant"}))
+        with Gateway(signed_in.home, upstream.url) as one, Gateway(signed_in.home, upstream.url) as other:
+            number = one.begin("initialize", _opening())
+            authority.wait_for("response")
+            another = other.begin("initialize", _opening())
+            other.wait_for_error("another process is at work on the sign-in")
+            released.set()
+            assert "result" in one.answer(number)
+            assert "result" in other.answer(another)
+        assert [asked.headers["authorization"] for asked in upstream.asked("initialize")] == [
+            "Bearer new",
+            "Bearer new",
+        ]
+        assert len(authority.asked("response")) == 1
 
 
 def test_gateways_that_renew_at_once_do_not_log_each_other_out(signed_in: Person) -> None:

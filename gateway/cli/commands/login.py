@@ -13,7 +13,7 @@ from gateway.cli.screen import document, note, say, verbatim
 from gateway.cli.words import shown, span
 from gateway.clock import SystemClock
 from gateway.credentials.client import Client
-from gateway.credentials.helper import Failed, Granted, NotIt, Opened, Request, ask, failure
+from gateway.credentials.helper import Failed, Granted, NotIt, Opened, Request, Waiting, ask, failure
 from gateway.credentials.records import Records
 from gateway.errors import UsageError
 from gateway.settings import Settings
@@ -75,8 +75,10 @@ def oauth_of(settings: Settings) -> Client:
 
 
 async def _signed_in(client: Client, *, no_browser: bool) -> Granted | Failed:
-    def tell(opened: Opened | NotIt) -> None:
-        if isinstance(opened, NotIt):
+    def tell(opened: Opened | NotIt | Waiting) -> None:
+        if isinstance(opened, Waiting):
+            note("another process is at work on this sign-in: waiting for it")
+        elif isinstance(opened, NotIt):
             note("that is not the address this sign-in ends at: it begins with http://127.0.0.1 and has a `code`")
         elif opened.opened:
             note("a browser has opened: finish the sign-in there (Ctrl-C gives up)")
@@ -121,7 +123,7 @@ def _show(client: Client, granted: Granted) -> None:
         left = granted.expires_at - SystemClock().now()
         say(f"the token lasts {span(left)}; the gateway renews it if the server allows")
     say(f"kept in {place(client, granted.kept)}")
-    say(f"next: `keyid-gateway tools --upstream {shown(client.server)}`")
+    say(f"next: `{shown(client.tools)}`")
 
 
 def place(client: Client, kept: str) -> str:

@@ -90,12 +90,13 @@ class _Attempt:
     async def token(self) -> Granted:
         """The token. Raises `Stopped`, or `StateError`."""
         request = self._request
-        async with self._records.locked(self._client.name, _TURN_SECONDS[request.ask]):
+        async with self._records.locked(self._client.name, _TURN_SECONDS[request.ask], self._person.waits):
             kept = self._kept()
             if request.operation == "renew":
                 granted = kept.valid(request.refused)
                 if granted is not None:
                     return granted
+            self._records.check_room(self._client.name)
             flow = Flow(self._client, kept, self._exchange)
             if self._client.flow == "client_credentials":
                 await flow.machine(request.status, request.challenge)
@@ -182,6 +183,10 @@ class _Asked:
         self._at_a_terminal = request.operation == "sign in"
         self._lines = lines
         self._say = say
+
+    def waits(self) -> None:
+        """Another process is at work."""
+        self._say("waiting", {})
 
     async def show(self, url: str) -> None:
         await self._addresses.resolve(url)

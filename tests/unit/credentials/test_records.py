@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import json
 import os
 from dataclasses import replace
@@ -72,12 +73,25 @@ def test_a_link_is_not_followed(records: Records, tmp_path: Path) -> None:
 def test_a_pipe_is_no_sign_in(records: Records) -> None:
     records.write("y", RECORD)
     os.mkfifo(records.path("x"))
-    descriptor = os.open(records.path("x"), os.O_RDWR)
-    try:
-        with pytest.raises(StateError, match="not a regular file"):
-            records.read("x")
-    finally:
-        os.close(descriptor)
+    with pytest.raises(StateError, match="not a regular file"):
+        records.read("x")
+
+
+def test_where_there_is_no_room_nothing_is_left_over(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    records.write("x", RECORD)
+    records.check_room("x")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StateError, match="no space left on device"):
+        records.check_room("x")
+    with pytest.raises(StateError) as refused:
+        records.write("x", replace(RECORD, scope="other"))
+    assert refused.value.message == f"the sign-in cannot be kept in `{records.folder}`: no space left on device"
+    assert [file.name for file in records.folder.iterdir()] == ["x.json"]
+    assert records.read("x") == RECORD
 
 
 @pytest.mark.parametrize(
