@@ -1,7 +1,13 @@
 """What a policy would have made of the calls of the audit log: decided again in their order, limits counted again.
 
 The log keeps names of arguments, rarely their values. A call whose values are there, whole (their digest says so), is
-decided as it was made; any other by its name (`partial`), and where that is not enough the answer is "cannot tell".
+decided as it was made; any other by what there is (`partial`), and where that is not enough the answer is "cannot
+tell". Values beside something that was left out on purpose are taken as they stand: their digest is that of the whole
+and cannot be checked, so the chain of the log alone vouches for them (`audit verify`). Values that leave nothing out
+and have another digest are not those of the call, and not used.
+
+What a policy said then tells of every rule that stands unchanged: of the policy in force, and of the candidate itself
+in any `mode`, if their revision is the record's.
 
 Counters begin empty some time before the first call that is reported, so that their windows are full where it matters.
 A call that would have been relayed is counted, and given back where it was given back then. One that nobody can tell
@@ -17,7 +23,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
-from gateway.authoring.partial import Answers, CannotTell, Sketch, answered, judge
+from gateway.authoring import kept
+from gateway.authoring.kept import Sketch
+from gateway.authoring.modes import Modes
+from gateway.authoring.partial import Answers, CannotTell, answered, judge
 from gateway.catalogue import Catalogue, Definition
 from gateway.jsonrpc import Json, loads, serialise
 from gateway.policy import Decision, Facts, Policy, ToolCall, decide, refuse_limit
@@ -38,13 +47,17 @@ _DAY: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Calls of one tool that come out otherwise, or that nobody can tell about (`would` is then `cannot tell`)."""
+    """Calls of one tool that come out otherwise, or that nobody can tell about (`would` is then `cannot tell`).
+
+    `unknown` says in a few words each what was wanted to tell.
+    """
 
     tool: str
     was: str
     was_rule: str
     would: str
     rules: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -68,10 +81,14 @@ class Tally:
 
 @dataclass(slots=True)
 class Report:
-    """What came of it. `calls` were decided, `by_name` of them without their values; `left_out` counts the others."""
+    """What came of it. `calls` were decided, `left_out` counts the others.
+
+    `by_name` of them were decided without values, `in_part` with some.
+    """
 
     calls: int = 0
     by_name: int = 0
+    in_part: int = 0
     same: int = 0
     changed: dict[Row, Tally] = field(default_factory=dict)
     doubtful: dict[Row, Tally] = field(default_factory=dict)
@@ -122,6 +139,7 @@ class Replay:
         self._since = since
         self._catalogue = catalogue
         self._judged_by = judged_by
+        self._modes = Modes(policy)
         self._digest = digest
         self._facts: dict[str, Facts] = {}
         self._alike: dict[tuple[object, ...], Decision | CannotTell] = {}
@@ -149,20 +167,23 @@ class Replay:
             self.report.left_out[why] += 1
 
     def _judge(self, record: Record) -> None:
-        arguments = self._arguments(record)
-        said = self._decide(record, arguments)
+        call = self._call(record)
+        said = self._decide(record, call)
         if isinstance(said, Decision) and said.effect in ("allow", "observe"):
-            said = self._reserve(record, said, arguments or {})
+            said = self._reserve(record, said, call.plain if isinstance(call, Sketch) else call)
         was = "approve" if record.reason == "approval" and record.effect == "deny" else str(record.effect)
         relayed = said.effect in ("allow", "observe") if isinstance(said, Decision) else was in ("allow", "observe")
         self._remember(record, relayed=relayed)
         if record.at < self._since:
             return
-        report, by_name = self.report, arguments is None
+        report = self.report
+        by_name = isinstance(call, Sketch) and not call.values
         report.calls += 1
         report.by_name += by_name
+        report.in_part += isinstance(call, Sketch) and not by_name
         if isinstance(said, CannotTell):
-            report.add(Row(record.tool, was, record.rule, "cannot tell", said.rules), record, by_name=by_name)
+            row = Row(record.tool, was, record.rule, "cannot tell", said.rules, said.unknown)
+            report.add(row, record, by_name=by_name)
         elif said.effect != was:
             report.add(Row(record.tool, was, record.rule, said.effect, (said.rule,)), record, by_name=by_name)
         else:
@@ -170,23 +191,22 @@ class Replay:
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
-    def _arguments(self, record: Record) -> Mapping[str, Json] | None:
-        """The arguments, where the log has them as they were: their digest is that of the call."""
+    def _call(self, record: Record) -> Mapping[str, Json] | Sketch:
+        """The arguments, where the log has them as they were (their digest is that of the call); or what there is."""
         if not record.argument_names:
             return {}
-        if record.values is None:
-            return None
-        try:
-            values = loads(record.values)
-        except (ValueError, ArithmeticError, RecursionError):
-            return None
-        return (
-            values if isinstance(values, dict) and self._digest(serialise(values)) == record.argument_digest else None
-        )
+        names = _names(record)
+        values = _values(record)
+        if values is not None and self._digest(serialise(values)) == record.argument_digest:
+            return values
+        known = None if values is None else kept.read(values)
+        if known is None or (names is not None and not known.keys() <= names):
+            return Sketch(record.tool, names, {})
+        return Sketch(record.tool, names, known)
 
-    def _decide(self, record: Record, arguments: Mapping[str, Json] | None) -> Decision | CannotTell:
-        if arguments is None:
-            return self._decide_by_name(record)
+    def _decide(self, record: Record, arguments: Mapping[str, Json] | Sketch) -> Decision | CannotTell:
+        if isinstance(arguments, Sketch):
+            return self._decide_in_part(record, arguments)
         facts = self._known(record)
         decision = decide(self._policy, ToolCall(record.tool, arguments), facts)
         if facts.schema is not None or not facts.mirrored:
@@ -195,16 +215,16 @@ class Replay:
         unknown = tuple(check.rule for check in checks if check.kind in ("validate", "schema"))
         if not unknown or (decision.effect == "deny" and decision.rule not in unknown):
             return decision
-        return CannotTell(unknown)
+        return judge(self._policy, Sketch(record.tool, frozenset(arguments), arguments), facts, self._answers(record))
 
-    def _decide_by_name(self, record: Record) -> Decision | CannotTell:
+    def _decide_in_part(self, record: Record, sketch: Sketch) -> Decision | CannotTell:
         """Most calls of a log are alike: where no rule asks for the circumstances, so are their verdicts."""
-        told = (record.effect, record.reason, record.rule) if self._has_judged(record) else ()
-        alike = (record.tool, record.reason == "unknown tool", record.argument_names, *told)
-        said = self._alike.get(alike)
+        told = (record.effect, record.reason, record.rule) if self._judge_of(record) is not None else ()
+        alike = (record.tool, record.reason == "unknown tool", record.argument_names, record.policy_revision, *told)
+        said = None if sketch.values else self._alike.get(alike)
         if said is None:
-            said = judge(self._policy, Sketch(record.tool, _names(record)), self._known(record), self._answers(record))
-            if not self._asks(record.tool) and len(self._alike) < _MOST_OPEN:
+            said = judge(self._policy, sketch, self._known(record), self._answers(record))
+            if not sketch.values and not self._asks(record.tool) and len(self._alike) < _MOST_OPEN:
                 self._alike[alike] = said
         return said
 
@@ -214,15 +234,16 @@ class Replay:
         conditions = (item for check in (*applied.checks, *applied.approvals) for item in check.conditions)
         return any(item.path.root not in _OF_THE_CALL for item in conditions)
 
-    def _has_judged(self, record: Record) -> bool:
-        return self._judged_by is not None and self._judged_by.revision == record.policy_revision
+    def _judge_of(self, record: Record) -> Policy | None:
+        if self._judged_by is not None and self._judged_by.revision == record.policy_revision:
+            return self._judged_by
+        return self._modes.of(record.policy_revision)
 
     def _answers(self, record: Record) -> Answers:
-        before = self._judged_by
-        if before is None or not self._has_judged(record):
+        before = self._judge_of(record)
+        if before is None or record.effect is None:
             return {}
-        allowed = record.effect == "allow"
-        return answered(before, record.tool, allowed=allowed, reason=record.reason, rule=record.rule)
+        return answered(before, record.tool, effect=record.effect, reason=record.reason, rule=record.rule)
 
     def _known(self, record: Record) -> Facts:
         if record.reason == "unknown tool":
@@ -302,6 +323,14 @@ def facts_of(definition: Definition | None) -> Facts:
         schema=InputSchema(schema),
         annotations=hints if isinstance(hints, dict) else {},
     )
+
+
+def _values(record: Record) -> dict[str, Json] | None:
+    try:
+        values = None if record.values is None else loads(record.values)
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _names(record: Record) -> frozenset[str] | None:

@@ -21,7 +21,7 @@ CANDIDATE = {
 
 
 def shown(at: float) -> str:
-    return f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}"  # noqa: DTZ006 - as a person reads it
+    return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
 @pytest.fixture
@@ -60,15 +60,17 @@ def test_what_comes_out_otherwise(run: Run, candidate: Path) -> None:
         "        now  (default deny)\n"
         f"        {shown(NOW - 40)}; d2\n"
         "\n"
-        "of 1 call nobody can tell, because the log has no values for a rule:\n"
+        "of 1 call nobody can tell, because a rule hangs on what is not known:\n"
         "\n"
         "     1  send_email: allowed -> cannot tell\n"
         "        was  /tools/send_email\n"
         "        now  /tools/send_email/require/0\n"
+        "        for want of `args.to` (not kept)\n"
         f"        {shown(NOW - 30)}; d3\n"
         "\n"
         "1 of 3 come out as they did\n"
         "1 replayed by name: the log has no values of their arguments\n"
+        "hint: `run --audit-arguments send_email=values` keeps values of the calls to come\n"
     )
 
 
@@ -89,6 +91,7 @@ def test_json(run: Run, candidate: Path) -> None:
     assert found == {
         "calls": 3,
         "by_name": 1,
+        "in_part": 0,
         "same": 1,
         "changed": [
             {
@@ -97,6 +100,7 @@ def test_json(run: Run, candidate: Path) -> None:
                 "was_rule": "/tools/get_file",
                 "would": "deny",
                 "rules": ["(default deny)"],
+                "unknown": [],
                 "count": 1,
                 "by_name": 0,
                 "first": NOW - 40,
@@ -111,6 +115,7 @@ def test_json(run: Run, candidate: Path) -> None:
                 "was_rule": "/tools/send_email",
                 "would": "cannot tell",
                 "rules": ["/tools/send_email/require/0"],
+                "unknown": ["`args.to` (not kept)"],
                 "count": 1,
                 "by_name": 1,
                 "first": NOW - 30,
@@ -147,6 +152,44 @@ def test_without_a_log(run: Run, home: Home, candidate: Path) -> None:
 def test_a_policy_that_cannot_be_taken(run: Run, candidate: Path) -> None:
     candidate.write_text("{}", encoding="utf-8")
     assert run("policy", "replay", str(candidate)).code == 3
+
+
+def test_what_was_redacted_is_said_with_the_cure(run: Run, home: Home, candidate: Path) -> None:
+    rule = {"deny_if": [{"conditions": [{"path": "args.body", "op": "contains", "value": "x"}]}]}
+    entry = {**CANDIDATE["tools"]["send_email"], **rule}  # type: ignore[index] # the document above
+    candidate.write_text(json.dumps({**CANDIDATE, "tools": {"send_email": entry}}), encoding="utf-8")
+    kept = '{"body": {"$redacted": "content"}, "to": "%s"}'
+    more = {"tool": "send_email", "rule": "/tools/send_email", "argument_names": ("body", "to")}
+    home.remember(
+        [
+            record(decision_id="d1", at=NOW - 20, values=kept % "eve@evil.net", **more),
+            record(decision_id="d2", at=NOW - 10, values=kept % "kim@example.com", **more),
+        ]
+    )
+    ran = run("policy", "replay", str(candidate))
+    assert (ran.code, ran.err) == (1, "")
+    assert ran.out == (
+        f"2 calls to {SERVER} since 7d, under `{candidate}`\n"
+        "\n"
+        "1 call would come out otherwise:\n"
+        "\n"
+        "     1  send_email: allowed -> denied\n"
+        "        was  /tools/send_email\n"
+        "        now  /tools/send_email/require/0\n"
+        f"        {shown(NOW - 20)}; d1\n"
+        "\n"
+        "of 1 call nobody can tell, because a rule hangs on what is not known:\n"
+        "\n"
+        "     1  send_email: allowed -> cannot tell\n"
+        "        was  /tools/send_email\n"
+        "        now  /tools/send_email/deny_if/0\n"
+        "        for want of `args.body` (redacted: content)\n"
+        f"        {shown(NOW - 10)}; d2\n"
+        "\n"
+        "0 of 2 come out as they did\n"
+        "2 replayed by some of their values: the others were left out of the log\n"
+        "hint: secrets and contents are never kept, whatever the setting: try such a rule with `policy test`\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -281,3 +281,50 @@ def test_rows_are_bounded(again: Again) -> None:
     report = again(policy({}), *(call(f"t{number}") for number in range(MOST_ROWS + 5)))
     assert (len(report.changed), report.more) == (MOST_ROWS, 5)
     assert Row("t0", "allow", "/tools/t0", "deny", ("(default deny)",)) in report.changed
+
+
+COLLEAGUES = {"send": {"require": [when("args.to", "regex", "@example\\.com$")]}}
+
+
+def in_part(to: str) -> Record:
+    kept = json.dumps({"body": {"$redacted": "content"}, "to": to})
+    return replace(call("send", {"to": to, "body": "hello"}), values=kept)
+
+
+def test_values_beside_redacted_ones_are_used(again: Again) -> None:
+    report = again(policy(COLLEAGUES), in_part("eve@evil.net"), in_part("kim@example.com"))
+    assert changes(report) == [("send", "allow", "deny", "/tools/send/require/0", 1)]
+    assert (report.in_part, report.by_name, report.same) == (2, 0, 1)
+
+
+def test_a_redacted_value_is_never_compared_and_it_is_said(again: Again) -> None:
+    report = again(policy({"send": {"deny_if": [when("args.body", "contains", "x")]}}), in_part("kim@example.com"))
+    assert [row.unknown for row in report.doubtful] == [("`args.body` (redacted: content)",)]
+
+
+def test_redacted_values_of_other_arguments_are_not_used(again: Again) -> None:
+    odd = replace(in_part("kim@example.com"), argument_names=("cc",))
+    report = again(policy({"send": {"deny_if": [when("args.cc", "eq", "x")]}}), odd)
+    assert [(row.would, row.unknown) for row in report.doubtful] == [("cannot tell", ("`args.cc` (not kept)",))]
+    assert report.by_name == 1
+
+
+def test_limits_by_value_count_what_is_known(again: Again) -> None:
+    report = again(policy({"send": a_day(1, per="args.to")}), in_part("x"), in_part("y"), in_part("x"))
+    assert changes(report) == [("send", "allow", "deny", "/tools/send/limits/0", 1)]
+
+
+@pytest.mark.parametrize("at_hand", [True, False])
+@pytest.mark.parametrize(
+    "tried", [{**COLLEAGUES, "": "observe"}, {"send": {**COLLEAGUES["send"], "mode": "observe"}}, COLLEAGUES]
+)
+def test_what_was_tried_out_is_told_under_the_same_rules(again: Again, tried: Any, *, at_hand: bool) -> None:
+    """Also where the policy of that time is no longer at hand: its revision tells that it was this one."""
+    tools = {key: entry for key, entry in tried.items() if key}
+    before = policy(tools, **({"mode": "observe"} if "" in tried else {}))
+    effect = "deny" if tried is COLLEAGUES else "observe"
+    was: Any = {"policy_revision": before.revision}
+    refused = call("send", {"to": "eve"}, effect=effect, reason="require", rule="/tools/send/require/0", **was)
+    report = again(policy(COLLEAGUES), refused, call("send", {"to": "kim"}, **was), before=before if at_hand else None)
+    assert changes(report) == ([("send", "observe", "deny", "/tools/send/require/0", 1)] if effect == "observe" else [])
+    assert report.doubtful == {}

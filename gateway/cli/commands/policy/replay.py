@@ -1,6 +1,7 @@
 """`policy replay`: what a policy would have made of the calls of the audit log."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Final
 
 import click
 
+from gateway.authoring.kept import NOT_KEPT
 from gateway.authoring.published import published
 from gateway.authoring.replay import MOST_ROWS, Replay, Report, Row, Tally, look_back
 from gateway.cli.flags import json_flag, with_settings
@@ -27,16 +29,22 @@ HELP: Final = """Decide the recorded calls again under the policy FILE, limits i
 The calls are those of the audit log to this server, by every grant. Nothing is called, and nothing of the state file is
 changed: limits are counted anew, beginning with the longest window before the first call that is shown.
 
-The log keeps the names of arguments, not their values. So a rule that looks at a value can only be judged where the
-policy in force has the same rule and judged the call then; where a new one decides, it says `cannot tell`, and which
-rule that is.
+The log keeps the names of arguments; their values only if `run` was told to (`--audit-arguments TOOL=values`), and
+never secrets and the texts of mails: those stay unknown. Values beside them are used as they stand; only `audit verify`
+vouches for them. A rule on something unknown is judged where the policy in force, or FILE itself in another `mode`, has
+the same rule and judged the call then. Where a new one decides, it says `cannot tell`, which rule that is, and for want
+of what.
+
+Times are of this machine's zone, in --since too where it names none; --json has seconds since 1970 (UTC). Mistakes are
+plain text on standard error, with --json as well; standard output is then empty.
 
 Exit code 0: every call comes out as it did. 1: some do not, or nobody can tell.
 
 \b
 --json: {"policy": {"name", "revision"}, "since", "until", "calls",
-  "by_name", "same", "changed": [{"tool", "was", "was_rule", "would",
-  "rules", "count", "by_name", "first", "last", "decisions"}],
+  "by_name", "in_part", "same", "changed": [{"tool", "was",
+  "was_rule", "would", "rules", "unknown", "count", "by_name",
+  "first", "last", "decisions"}],
   "cannot_tell": [the same], "left_out": {reason: number}, "more"}"""
 
 _SINCE: Final = re.compile(r"([0-9]{1,6})\s*(s|min|m|h|d|w)")
@@ -47,7 +55,7 @@ _ARROWS: Final[Mapping[str, str]] = {"allow": "allowed", "deny": "denied", "appr
 
 @click.command("replay", help=HELP, short_help="decide the recorded calls again under another policy")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--since", default="7d", metavar="TIME", help="30min, 12h, 7d, 2w, or a date (default: 7d)")
+@click.option("--since", default="7d", metavar="TIME", help="30min, 12h, 7d, 2w, or a local date (default: 7d)")
 @with_settings("upstream", "policy", "grant", "state")
 @json_flag
 def command(settings: Settings, *, file: Path, since: str, as_json: bool) -> int:
@@ -112,6 +120,7 @@ def _data(policy: Policy, report: Report | None, since: float, until: float) -> 
         "until": until,
         "calls": report.calls,
         "by_name": report.by_name,
+        "in_part": report.in_part,
         "same": report.same,
         "changed": [_row_data(row, tally) for row, tally in _sorted(report.changed)],
         "cannot_tell": [_row_data(row, tally) for row, tally in _sorted(report.doubtful)],
@@ -127,6 +136,7 @@ def _row_data(row: Row, tally: Tally) -> Mapping[str, object]:
         "was_rule": row.was_rule,
         "would": row.would,
         "rules": list(row.rules),
+        "unknown": list(row.unknown),
         "count": tally.count,
         "by_name": tally.by_name,
         "first": tally.first,
@@ -156,7 +166,7 @@ def _show(settings: Settings, file: Path, report: Report, since: str) -> None:
         _rows(report.changed)
     if doubtful:
         say()
-        say(f"of {counted(doubtful, 'call')} nobody can tell, because the log has no values for a rule:")
+        say(f"of {counted(doubtful, 'call')} nobody can tell, because a rule hangs on what is not known:")
         _rows(report.doubtful)
     say()
     say(
@@ -164,10 +174,25 @@ def _show(settings: Settings, file: Path, report: Report, since: str) -> None:
         if changed or doubtful
         else "every call comes out as it did"
     )
-    if report.by_name:
-        say(f"{report.by_name} replayed by name: the log has no values of their arguments")
+    _say_what_is_missing(report)
     if report.more:
         say(f"{counted(report.more, 'call')} more would need more than {MOST_ROWS} rows: ask for a shorter time")
+
+
+def _say_what_is_missing(report: Report) -> None:
+    """What was decided without values, and what is to be done about what nobody can tell."""
+    if report.by_name:
+        say(f"{report.by_name} replayed by name: the log has no values of their arguments")
+    if report.in_part:
+        say(f"{report.in_part} replayed by some of their values: the others were left out of the log")
+    unknown = " ".join(words for row in report.doubtful for words in row.unknown)
+    if NOT_KEPT in unknown:
+        tools = sorted({row.tool for row in report.doubtful if any(NOT_KEPT in words for words in row.unknown)})
+        more = "" if len(tools) == 1 else ", and so on"
+        words = shlex.quote(f"{tools[0]}=values")
+        say(f"hint: `run --audit-arguments {shown(words, 80)}`{more} keeps values of the calls to come")
+    if "redacted" in unknown:
+        say("hint: secrets and contents are never kept, whatever the setting: try such a rule with `policy test`")
 
 
 def _rows(rows: Mapping[Row, Tally]) -> None:
@@ -178,14 +203,16 @@ def _rows(rows: Mapping[Row, Tally]) -> None:
         verbatim(f"        was  {shown(row.was_rule)}")
         for rule in row.rules:
             verbatim(f"        now  {shown(rule)}")
+        if row.unknown:
+            verbatim(f"        for want of {shown(', '.join(row.unknown), 160)}")
         verbatim(f"        {_when(tally)}; {_which(tally)}")
 
 
 def _when(tally: Tally) -> str:
     first, last = local(tally.first), local(tally.last)
     if tally.count == 1:
-        return f"{first:%Y-%m-%d %H:%M:%S}"
-    return f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}" + (
+        return f"{first:%Y-%m-%d %H:%M:%S %Z}"
+    return f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} {last:%Z}" + (
         f" ({span(tally.last - tally.first)})" if tally.last > tally.first else ""
     )
 
