@@ -7,6 +7,13 @@ hint says what to do. The exit codes are part of the interface (README, "Exit co
 from typing import ClassVar
 
 
+def typed(*words: str) -> str:
+    """Words of a command line as a person can type them: what a shell would read otherwise is quoted."""
+    import shlex  # only where somebody has to type it
+
+    return shlex.join(words)
+
+
 class GatewayError(Exception):
     """An error a person is told about: `message`, and a `hint` that says what to do."""
 

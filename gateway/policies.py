@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from gateway.errors import ConfigError, StateError
+from gateway.errors import ConfigError, StateError, typed
 from gateway.policy import Layer, Policy, load
 from gateway.policy.problem import quoted
 
@@ -67,7 +67,7 @@ def choose(explicit: str | None, user_file: Path, used: str | None, grant: str) 
         return Source(
             None,
             f"grant `{grant}` was judged by `{used}` before, and no policy file is given now; "
-            f"pass --policy '{used}', or --policy {BUILT_IN} for the built-in pack",
+            f"pass `{typed('--policy', used)}`, or `--policy {BUILT_IN}` for the built-in pack",
             awaited=user_file,
         )
     return Source(None, awaited=user_file)

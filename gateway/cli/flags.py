@@ -17,6 +17,16 @@ from gateway.settings import OPTIONS, Option, load
 Callback: TypeAlias = Callable[..., int]
 
 EVERY: Final = tuple(option.name for option in OPTIONS)
+REACHING: Final = (
+    "upstream",
+    "state",
+    "header",
+    "oauth_client_id",
+    "oauth_client_secret",
+    "oauth_client_key",
+    "oauth_flow",
+)
+"""What a command needs to reach the server as whoever is signed in: which sign-in it is, and how it is renewed."""
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
 
 json_flag: Final = click.option("--json", "as_json", is_flag=True, help="print the answer as JSON")

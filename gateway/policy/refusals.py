@@ -12,7 +12,7 @@ _AGAIN = "Try again in "
 
 
 def told(decision: Decision) -> str:
-    """What the agent reads of a refusal: its message, and when to try again where the words of the policy do not say."""
+    """What the agent reads of a refusal: its message, and when to try again where the policy's own do not say it."""
     if decision.retry_after_seconds is None or _AGAIN in decision.message:
         return decision.message
     end = "." if decision.message[-1:].isalnum() else ""

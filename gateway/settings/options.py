@@ -104,7 +104,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option(
         "state",
         "FILE",
-        "the state file: counters and audit log, shared by all gateways of a user",
+        "the state file: counters and audit log, shared by all gateways of a user; sign-ins are kept beside it",
         path,
         "in the state folder",
         usual_state,

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, typed
 from gateway.state.heads import Head
 
 _EXTRA: Final = "install it: `pip install 'keyid-gateway[signing]'`"
@@ -87,7 +87,9 @@ def _private(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
         if sys.platform != "win32" and (not stat.S_ISREG(mode) or mode & 0o077):
-            raise ConfigError(f"the key `{path}` can be read by others", f"make a new one, or: `chmod 600 {path}`")
+            raise ConfigError(
+                f"the key `{path}` can be read by others", f"make a new one, or: `{typed('chmod', '600', str(path))}`"
+            )
         with path.open("rb") as stream:
             return stream.read(_LARGEST)
     except OSError as error:

@@ -135,7 +135,7 @@ def test_a_grant_that_used_a_file_never_falls_back_to_the_built_in_pack(home: Ho
     with Gateway(home, upstream.url) as gateway:
         gateway.initialize()
         cause = refusal(gateway, "(no policy)")
-        assert f"was judged by `{file}` before, and no policy file is given now; pass --policy '{file}'" in cause
+        assert f"was judged by `{file}` before, and no policy file is given now; pass `--policy {file}`" in cause
         assert BUILT_IN not in gateway.errors
         write(home.config / "policy.json", ALLOW_ALL)
         await_allowed(gateway)

@@ -397,6 +397,7 @@ def test_a_registered_client_shows_its_secret_which_is_kept_nowhere(person: Pers
     with running(person, "--oauth-client-id", "known") as gateway:
         gateway.initialize()
         assert ok(gateway.call("get_identity"))
+    assert len(json.loads(person.types("tools", "--json", "--oauth-client-id", "known").out)["tools"]) == 64
     counts = person.standin.authority.counts
     assert (counts["register"], counts["refresh"]) == (0, 1)
     assert "s3cret-of-the-client" not in person.file.read_text(encoding="utf-8")

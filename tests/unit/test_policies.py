@@ -50,11 +50,11 @@ def test_then_the_built_in_pack_until_that_file_appears(tmp_path: Path) -> None:
 
 
 def test_but_never_for_a_grant_that_used_a_file(tmp_path: Path) -> None:
-    source = choose(None, tmp_path / "policy.json", "/used/once.json", "ann")
+    source = choose(None, tmp_path / "policy.json", "/used/once upon.json", "ann")
     assert (source.file, source.watched) == (None, tmp_path / "policy.json")
     assert source.blocked == (
-        "grant `ann` was judged by `/used/once.json` before, and no policy file is given now; "
-        "pass --policy '/used/once.json', or --policy builtin:recommended for the built-in pack"
+        "grant `ann` was judged by `/used/once upon.json` before, and no policy file is given now; "
+        "pass `--policy '/used/once upon.json'`, or `--policy builtin:recommended` for the built-in pack"
     )
     with pytest.raises(ConfigError):
         load_source(source, lambda: PACK)

@@ -18,7 +18,8 @@ from gateway.cli import logs
 from gateway.cli.commands import audit, demo, limits, login, logout, policy, run, standin, tools, whoami
 from gateway.cli.mistakes import Group, as_usage_error
 from gateway.cli.screen import note, say
-from gateway.errors import GatewayError
+from gateway.cli.words import shown
+from gateway.errors import GatewayError, typed
 from gateway.policy import PolicyError
 from gateway.settings import load
 
@@ -123,7 +124,7 @@ def _unforeseen(error: Exception, words: Sequence[str]) -> int:
         return _UNFORESEEN
     kept = _kept(trace)
     where = f"its traceback is at the end of `{kept}`" if kept else "it left no traceback: the log cannot be written"
-    note(f"hint: {where}; `keyid-gateway --debug {' '.join(words)}` shows it")
+    note(f"hint: {where}; `{shown(typed('keyid-gateway', '--debug', *words))}` shows it")
     return _UNFORESEEN
 
 
@@ -132,7 +133,7 @@ def _kept(trace: str) -> Path | None:
         file = load({}, os.environ).log_file
     except GatewayError:
         return None
-    return file if file is not None and logs.keep(file, trace) else None
+    return file if logs.keep(file, trace) else None
 
 
 def _tolerate_any_encoding() -> None:

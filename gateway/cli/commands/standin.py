@@ -1,6 +1,5 @@
 """`standin`: the invented KeyID on this machine, to try a gateway or a policy on."""
 
-import shlex
 from pathlib import Path
 
 import click
@@ -8,6 +7,7 @@ import click
 from gateway.cli.flags import json_flag
 from gateway.cli.screen import record, say, verbatim
 from gateway.clock import SystemClock
+from gateway.errors import typed
 
 HELP = """Serve an invented KeyID on this machine, until Ctrl-C.
 
@@ -53,11 +53,11 @@ def command(
         say(f"an invented KeyID listens at {url} (Ctrl-C stops it)")
         if oauth:
             say("sign in first:")
-            verbatim(f"  keyid-gateway login --upstream {shlex.quote(url)}")
+            verbatim(f"  keyid-gateway login --upstream {url}")
         say("run the gateway against it, in another terminal or in a client's config:")
-        verbatim(f"  keyid-gateway run --upstream {shlex.quote(url)}{_credentials(token)}")
+        verbatim(f"  keyid-gateway run --upstream {url}{_credentials(token)}")
         say("or look at it:")
-        verbatim(f"  keyid-gateway tools --upstream {shlex.quote(url)}{_credentials(token)}")
+        verbatim(f"  keyid-gateway tools --upstream {url}{_credentials(token)}")
 
     options = StandinOptions(
         port=port, json_response=json_response, page_size=page_size, journal=journal, token=token, oauth=oauth
@@ -69,4 +69,4 @@ def command(
 
 
 def _credentials(token: str | None) -> str:
-    return "" if token is None else f" --header {shlex.quote(f'Authorization: Bearer {token}')}"
+    return "" if token is None else f" --header {typed(f'Authorization: Bearer {token}')}"

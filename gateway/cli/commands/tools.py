@@ -9,7 +9,7 @@ import click
 from gateway.announced import meant, not_announced, unjudgeable
 from gateway.catalogue import Catalogue
 from gateway.cli.effects import EFFECTS, STYLES, Standing, standing
-from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.flags import REACHING, json_flag, with_settings
 from gateway.cli.in_force import InForce, policy_in_force
 from gateway.cli.screen import Row as Cells
 from gateway.cli.screen import document, note, say, table
@@ -53,7 +53,7 @@ class Row:
 
 
 @click.command("tools", help=HELP, short_help="what each tool of the server may do under the policy")
-@with_settings("upstream", "policy", "grant", "state", "header")
+@with_settings("policy", "grant", *REACHING)
 @click.option("--effect", type=click.Choice(EFFECTS), metavar="EFFECT", help="only the tools with this effect")
 @json_flag
 def command(settings: Settings, *, effect: str | None, as_json: bool) -> int:

@@ -37,6 +37,9 @@ def test_the_command_that_signs_in_has_the_same_flags_and_nothing_secret() -> No
         "--oauth-client-metadata-url https://a.example/c.json --oauth-issuer https://i.example "
         "--oauth-scopes 'read write' --oauth-redirect-port 8080"
     )
+    assert client.tools == (
+        "keyid-gateway tools --upstream 'https://a.example/mcp?...' --state /mine/state.db --oauth-client-id me"
+    )
     assert client.logout == (
         "keyid-gateway logout --upstream 'https://a.example/mcp?...' --state /mine/state.db --oauth-client-id me"
     )

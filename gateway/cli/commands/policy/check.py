@@ -8,7 +8,7 @@ import click
 
 from gateway.authoring.lint import as_problems, lint
 from gateway.catalogue import Catalogue
-from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.flags import REACHING, json_flag, with_settings
 from gateway.cli.in_force import InForce, limits_of, policy_in_force
 from gateway.cli.screen import document, note, say
 from gateway.cli.words import counted, shown
@@ -49,7 +49,7 @@ class Checked:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--live", is_flag=True, help="ask the server which tools it has")
 @click.option("--strict", is_flag=True, help="exit code 1 if there is a warning")
-@with_settings("upstream", "policy", "grant", "state", "header")
+@with_settings("policy", "grant", *REACHING)
 @json_flag
 def command(settings: Settings, *, file: Path | None, live: bool, strict: bool, as_json: bool) -> int:
     """The command; its help is `HELP`."""

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 import click
 
-from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.flags import REACHING, json_flag, with_settings
 from gateway.cli.in_force import InForce, policy_in_force, state
 from gateway.cli.screen import Row, document, note, say, table
 from gateway.cli.words import amount, local, rate, shown, span
@@ -77,7 +77,7 @@ class Answer:
 @click.command("explain", help=HELP, short_help="say what would become of one call, and why")
 @click.argument("tool")
 @click.argument("arguments", required=False)
-@with_settings("upstream", "policy", "grant", "state", "header")
+@with_settings("policy", "grant", *REACHING)
 @click.option("--live", is_flag=True, help="ask the server whether it has the tool, and what it requires")
 @click.option("--why-not", type=click.Choice(["allow"]), metavar="allow", help="say everything that stands in the way")
 @json_flag

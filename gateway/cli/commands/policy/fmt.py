@@ -12,7 +12,7 @@ import click
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import policy_in_force
 from gateway.cli.screen import document, note, say, verbatim
-from gateway.errors import ConfigError, UsageError
+from gateway.errors import ConfigError, UsageError, typed
 from gateway.policies import read
 from gateway.settings import Settings
 
@@ -99,6 +99,6 @@ def _tell(laid: list[Laid], *, check: bool) -> None:
         elif check:
             old, new = each.old.splitlines(keepends=True), each.new.splitlines(keepends=True)
             verbatim("".join(difflib.unified_diff(old, new, str(each.file), f"{each.file} (laid out)")).rstrip("\n"))
-            note(f"`{each.file}` is not laid out\nhint: `keyid-gateway policy fmt {each.file}`")
+            note(f"`{each.file}` is not laid out\nhint: `{typed('keyid-gateway', 'policy', 'fmt', str(each.file))}`")
         else:
             say(f"`{each.file}` is laid out")

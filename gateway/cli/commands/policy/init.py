@@ -11,10 +11,10 @@ import click
 from gateway.authoring.scan import as_json as json_text
 from gateway.authoring.scan import as_yaml as yaml_text
 from gateway.cli.commands.policy import scan as scanning
-from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.flags import REACHING, json_flag, with_settings
 from gateway.cli.screen import document, say
 from gateway.cli.words import counted
-from gateway.errors import ConfigError, UsageError
+from gateway.errors import ConfigError, UsageError, typed
 from gateway.keyid import recommended
 from gateway.policy import load
 from gateway.settings import Settings
@@ -38,7 +38,7 @@ _YAML: Final = (".yaml", ".yml")
 @click.argument("file", required=False, metavar="[FILE]")
 @click.option("--force", is_flag=True, help="replace the file if it exists")
 @click.option("--live", is_flag=True, help="make the policy of the tools that the server announces now")
-@with_settings("upstream", "header", "state")
+@with_settings(*REACHING)
 @json_flag
 def command(settings: Settings, *, file: str | None, force: bool, live: bool, as_json: bool) -> int:
     """The command; its help is `HELP`."""
@@ -57,11 +57,12 @@ def command(settings: Settings, *, file: str | None, force: bool, live: bool, as
     chosen = path == settings.user_policy
     say(f"wrote `{path}`: {counted(written.tools, 'tool')}{written.also}")
     say("next:")
-    say(f"  edit it; `keyid-gateway policy check{'' if chosen else f' {path}'}` says what is wrong with an edit")
+    check = typed("keyid-gateway", "policy", "check", *(() if chosen else (str(path),)))
+    say(f"  edit it; `{check}` says what is wrong with an edit")
     if chosen:
         say("  a gateway without --policy takes it within half a second, as every later edit")
     else:
-        say(f"  start the gateway with `--policy {path}`; later edits are taken at once")
+        say(f"  start the gateway with `{typed('--policy', str(path))}`; later edits are taken at once")
     say("  a grant that was once judged by a file never falls back to the built-in pack")
     return 0
 

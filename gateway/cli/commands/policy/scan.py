@@ -8,7 +8,7 @@ import click
 
 from gateway.authoring.risk import CATEGORIES
 from gateway.authoring.scan import Scanned, scan
-from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.flags import REACHING, json_flag, with_settings
 from gateway.cli.screen import Row, document, say, table
 from gateway.cli.words import counted, shown, tally
 from gateway.settings import Settings
@@ -34,7 +34,7 @@ STYLES: Final[Mapping[str, str]] = {"Read": "green", "Write": "yellow", "Execute
 
 
 @click.command("scan", help=HELP, short_help="class the server's tools by risk, with the reasons")
-@with_settings("upstream", "header", "state")
+@with_settings(*REACHING)
 @json_flag
 def command(settings: Settings, *, as_json: bool) -> int:
     """The command; its help is `HELP`."""

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.flags import REACHING, json_flag, with_settings
 from gateway.cli.screen import verbatim
 from gateway.settings import Settings
 
@@ -27,7 +27,7 @@ What a schema cannot say (a pattern that does not compile, a counter named twice
 
 @click.command("schema", help=HELP, short_help="print the JSON Schema of policies, for an editor")
 @click.option("--live", is_flag=True, help="narrow it to the tools that the server announces")
-@with_settings("upstream", "header")
+@with_settings(*REACHING)
 @json_flag
 def command(settings: Settings, *, live: bool, as_json: bool) -> int:
     """The command; its help is `HELP`."""
