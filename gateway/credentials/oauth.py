@@ -20,12 +20,11 @@ from gateway.clock import Clock
 from gateway.credentials import Challenge
 from gateway.credentials.client import Client
 from gateway.credentials.helper import Ask, Failed, Granted, NotIt, Opened, Request, Waiting, ask
-from gateway.credentials.records import Record, Records, Stamp
+from gateway.credentials.records import Record, Records, Stamp, margin
 from gateway.errors import StateError
 
 _LOG = logging.getLogger(__name__)
 
-_LEEWAY_SECONDS: Final = 5.0
 _EARLY_SECONDS: Final = 60.0
 _EARLY_SHARE: Final = 0.1
 """How long before its end a token is renewed: so many seconds, or that share of its life, whichever is less."""
@@ -144,14 +143,13 @@ class OAuth:
         if expires_at is None:
             return _Held(f"Bearer {token}", float("inf"), float("inf"), renewable=True)
         began = record.obtained_at if record is not None else self._clock.now()
-        early = min(_EARLY_SECONDS, _EARLY_SHARE * max(0.0, expires_at - began))
+        life = max(0.0, expires_at - began)
+        early = min(_EARLY_SECONDS, _EARLY_SHARE * life)
         by_secret = self._client.flow == "client_credentials" or self._in_keyring
         renewable = by_secret or (
             record is not None and record.secret is not None and record.secret.refresh_token is not None
         )
-        return _Held(
-            f"Bearer {token}", expires_at - _LEEWAY_SECONDS, expires_at - max(early, _LEEWAY_SECONDS), renewable
-        )
+        return _Held(f"Bearer {token}", expires_at - margin(life), expires_at - early, renewable)
 
     # --- the helper ---------------------------------------------------------------------------------------------------
 

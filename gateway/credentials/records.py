@@ -24,6 +24,8 @@ from gateway.errors import StateError
 FORMAT: Final = 1
 _LARGEST: Final = 256 * 1024
 _USUAL: Final = 16 * 1024
+_MARGIN_SECONDS: Final = 5.0
+_MARGIN_SHARE: Final = 0.05
 _LOCK_POLL_SECONDS: Final = 0.05
 Where: TypeAlias = Literal["file", "keyring"]
 Stamp: TypeAlias = tuple[int, int, int]
@@ -55,6 +57,11 @@ class Record:
     kept: Where = "file"
     secret: Secret | None = field(default=None, repr=False)
     """None where it is in the keyring, and was not asked for."""
+
+
+def margin(life: float) -> float:
+    """How long before its end a token no longer counts, in seconds; of one that lasts for seconds, a part of one."""
+    return min(_MARGIN_SECONDS, _MARGIN_SHARE * max(0.0, life))
 
 
 class Records:

@@ -15,9 +15,8 @@ from gateway.clock import Clock
 from gateway.credentials import vault
 from gateway.credentials.client import Client
 from gateway.credentials.helper import Granted
-from gateway.credentials.records import Record, Records, Secret, secret_from
+from gateway.credentials.records import Record, Records, Secret, margin, secret_from
 
-_LEEWAY_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 10 * 365 * 86_400
 _SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 
@@ -52,7 +51,8 @@ class Kept:
         record = self.record
         if record is None or record.secret is None or record.secret.access_token == refused:
             return None
-        if record.expires_at is not None and record.expires_at <= self._clock.now() + _LEEWAY_SECONDS:
+        ends = record.expires_at
+        if ends is not None and ends - margin(ends - record.obtained_at) <= self._clock.now():
             return None
         return self.granted()
 

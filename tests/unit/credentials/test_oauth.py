@@ -139,6 +139,20 @@ async def test_one_that_ends_soon_is_renewed_while_it_is_used(
     assert [(request.ask, request.refused) for request in helper.asked] == [("no", "old")]
 
 
+async def test_one_that_lasts_for_seconds_is_used_as_long_as_it_lasts(
+    ours: OAuth, records: Records, client: Client, clock: Moved, helper: Helper
+) -> None:
+    keep(records, client.name, "short", NOW + 4)
+    record = records.read(client.name)
+    assert record is not None
+    records.write(client.name, replace(record, obtained_at=NOW))
+    helper.answers = [granted("new")]
+    clock.at = NOW + 3
+    assert await ours.authorization() == "Bearer short"
+    clock.at = NOW + 4
+    assert await ours.authorization() == "Bearer new"
+
+
 async def test_for_one_that_has_ended_all_wait_for_one_renewal(
     ours: OAuth, records: Records, client: Client, helper: Helper
 ) -> None:
