@@ -14,6 +14,7 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     crowd        who waits when too much is in flight
     case         what judging is about and what it needs             | exchanges  calls that were asked for more
     announced    what follows from a list of tools: it is kept, misspelt names are said
+    settling     what came of calls, until it is written
     mirror       keeps the catalogue true                            | notices  what the gateway says of its own accord
     questions    what the upstream may ask of the client             | tasks    those that judged calls began
     layered      the policies of site, user and project, as one

@@ -150,12 +150,12 @@ class Gateway:
         self._policies = self._layered()
         self._around = _Surroundings(self._policies, mirror, self._state, settings.grant)
         identity = Identity(settings.grant, self._session, settings.server)
-        interceptor = Interceptor(identity, self._around, clock, settings.keeping)
+        self._interceptor = Interceptor(identity, self._around, clock, settings.keeping)
         self._relay = Relay(
             stdio.send,
             self._upstream,
             mirror,
-            interceptor,
+            self._interceptor,
             self._policies,
             max_depth=settings.max_depth,
             questions=Questions(settings.switch_off),
@@ -212,6 +212,7 @@ class Gateway:
         hurried.cancel()
         goodbye = asyncio.create_task(self._upstream.close())
         await self._relay.settled(deadline - clock() - _AFTER_SETTLING_SECONDS)
+        await self._interceptor.settle(max(0.0, deadline - clock() - _AFTER_SETTLING_SECONDS))
         await goodbye
         if self._state.state is not None:
             await self._forget_session(self._state.state)

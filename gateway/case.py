@@ -8,10 +8,10 @@ from gateway.jsonrpc import Message
 from gateway.policies import NoPolicy
 from gateway.policy import Facts, Policy, ToolCall
 from gateway.state import State
-from gateway.upstream import Answer
+from gateway.upstream import Answer, Still
 
-Forward: TypeAlias = Callable[[bytes], Awaitable[Answer]]
-"""Sends the judged bytes to the upstream."""
+Forward: TypeAlias = Callable[[bytes, Still], Awaitable[Answer]]
+"""Sends the judged bytes to the upstream; asks before it sends them once more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from gateway.policies import InForce
 from gateway.policy import HOUSEKEEPING, LISTS
 from gateway.questions import Questions
 from gateway.tasks import Tasks
-from gateway.upstream import Answer
+from gateway.upstream import Answer, Still
 from gateway.upstream.headers import is_modern
 from gateway.upstream.session import Upstream
 
@@ -101,19 +101,19 @@ class Dispatch:
         return replies.relayed(answer.response)
 
     def _forwarder(self, message: Message) -> Forward:
-        async def forward(body: bytes) -> Answer:
-            answer = await self._request(message, body)
-            if _refused_for_headers(answer) and await self._looked_again(message):
-                answer = await self._request(message, body)
+        async def forward(body: bytes, still: Still) -> Answer:
+            answer = await self._request(message, body, still)
+            if _refused_for_headers(answer) and await self._looked_again(message) and await still():
+                answer = await self._request(message, body, still)
             self._tasks.note(answer)
             return self._questions.checked(message, answer)
 
         return forward
 
-    async def _request(self, message: Message, body: bytes) -> Answer:
+    async def _request(self, message: Message, body: bytes, still: Still) -> Answer:
         name = message.params.get("name")
         schema = self._mirror.catalogue.input_schema(name) if isinstance(name, str) else None
-        return await self._upstream.request(message, body=body, schema=schema)
+        return await self._upstream.request(message, body=body, schema=schema, still=still)
 
     async def _looked_again(self, message: Message) -> bool:
         """Fetch the tools anew, because a call was refused for headers made from a schema that is out of date."""

@@ -9,10 +9,10 @@ The line of one call, in this order and no other:
 3. Then, at **one moment** and in one transaction: `decide` answers from values (the policy in force, the call, what is
    mirrored of the tool), all limits are reserved, and `decided` is recorded. A limit that is used up turns the record
    into a refusal. What cannot be recorded is refused: no record, no call.
-4. The request is relayed, once.
-5. `settled` is recorded, and the reservation given back where the tool certainly did not run. A cancelled call is
-   settled too: the transaction is shielded from the cancellation. One that was cancelled before it was judged leaves a
-   refusal that says so.
+4. The request is relayed, once. Where it certainly did not run and is to be sent once more (another session, other
+   headers, a sign-in), time has passed: it is decided again, on what is in force and announced then.
+5. `settled` is recorded behind the answer (`settling`), and the reservation given back where the tool certainly did not
+   run. A cancelled call is settled too. One that was cancelled before it was judged leaves a refusal that says so.
 
 A call that continues an exchange (`input_required`; which one does is for `exchanges` to say) goes the same way and has
 records of its own, which name the decision that began it. It is charged only for what that one was not: a limit that
@@ -47,6 +47,7 @@ from gateway.policy import (
     refuse_no_policy,
     refuse_state,
 )
+from gateway.settling import Outcome, Settling
 from gateway.state import Charging, Exhausted, Noted, Record, Reservation, SessionTally, State, Taken, Transaction, take
 from gateway.state.arguments import Keeping
 from gateway.upstream import Answer
@@ -66,6 +67,7 @@ class Interceptor:
         self._clock = clock
         self._keeping = keeping or Keeping()
         self._exchanges = Exchanges()
+        self._settling = Settling()
         self._tally = SessionTally()
         self._charging = Charging(server=identity.server, grant=identity.grant, session=identity.session)
 
@@ -76,9 +78,9 @@ class Interceptor:
             unknown = await self._prepared(case)
             state = await self._around.state()
             if unknown is not None:
-                await state.atomically(lambda tx: self._refuse_unjudged(tx, state, case, unknown))
+                await self._settling.atomically(state, lambda tx: self._refuse_unjudged(tx, state, case, unknown))
                 return replies.failure(request, unknown.failure or "no answer", unknown)
-            admitted = await state.atomically(lambda tx: self._admit(tx, state, case))
+            admitted = await self._settling.atomically(state, lambda tx: self._admit(tx, state, case))
         except asyncio.CancelledError:  # what was admitted is beyond this: a transaction that has begun does not wait
             await asyncio.shield(self._note_cancelled(case))
             raise
@@ -96,6 +98,10 @@ class Interceptor:
     async def withdrawn(self, request: Message, client: Client) -> None:
         """Record a request that was taken back before its turn came."""
         await self._note_cancelled(self._case(request, client))
+
+    async def settle(self, patience: float) -> None:
+        """Write what came of the calls so far, for up to `patience` seconds."""
+        await self._settling.finish(patience)
 
     def _case(self, request: Message, client: Client) -> Case:
         return Case(secrets.token_hex(8), request, serialise(request.body), client, self._clock.monotonic())
@@ -186,8 +192,7 @@ class Interceptor:
 
     def _refuse_unjudged(self, tx: Transaction, state: State, case: Case, answer: Answer) -> None:
         """A call that could not be judged, because the upstream did not say what its tools are."""
-        decision = Decision("deny", "(upstream)", "upstream", answer.failure or "")
-        record = self._record(state, case, decision, "", self._clock.now())
+        record = self._record(state, case, _unjudged(answer), "", self._clock.now())
         tx.audit.append(replace(record, upstream_status=answer.status))
 
     async def _note_cancelled(self, case: Case) -> None:
@@ -196,54 +201,62 @@ class Interceptor:
         try:
             state = await self._around.state()
             record = replace(self._record(state, case, decision, "", self._clock.now()), outcome="cancelled")
-            await state.atomically(lambda tx: tx.audit.append(record))
+            await self._settling.atomically(state, lambda tx: tx.audit.append(record))
         except StateError as error:
             _LOG.error("a call that was cancelled before it was judged could not be recorded: %s", error)
 
     # --- relaying -----------------------------------------------------------------------------------------------------
 
     async def _relay(self, case: Case, admission: "_Admission", forward: Forward) -> bytes:
+        refused: list[Decision] = []
+
+        async def still() -> bool:
+            refused.extend(await self._refused_by_now(case, admission))
+            return not refused
+
         try:
-            answer = await forward(case.body)
+            answer = await forward(case.body, still)
         except asyncio.CancelledError:
-            answer = Answer("unknown", failure="cancelled")
-            await asyncio.shield(self._settle(case, admission, answer))
+            self._settle(case, admission, Answer("unknown", failure="cancelled"))
             raise
         except Exception:  # noqa: BLE001  # as above: a fault of ours must not leave a call unsettled
             _LOG.exception("relaying failed")
             answer = Answer("unknown", failure="internal error of the gateway while relaying: see its log")
+        if refused:
+            self._tally.denied()
+            said = f"not sent once more: refused by `{refused[0].rule}` by then: {refused[0].message}"
+            admission = replace(admission, record=replace(admission.record, message=said))
         self._remember_exchange(case, admission, answer)
-        try:
-            await self._settle(
-                case, admission, answer
-            )  # without contention it does not wait, so nothing can cut it short
-        except asyncio.CancelledError:  # while the file was locked: nothing is written yet
-            await asyncio.shield(self._settle(case, admission, answer))
-            raise
+        self._settle(case, admission, answer)
+        if refused:
+            return replies.denial(case.request, refused[0], case.id)
         if answer.response is None:
             return replies.failure(case.request, answer.failure or "no answer", answer)
         return replies.relayed(answer.response)
 
-    async def _settle(self, case: Case, admission: "_Admission", answer: Answer) -> None:
-        now = self._clock.now()
+    async def _refused_by_now(self, case: Case, admission: "_Admission") -> list[Decision]:
+        """What refuses a call that was let through, where something does by now. What it was charged stays as it is."""
+        own = Exchange(case.id, frozenset(), 1, admission.noted)
+        try:
+            unknown = await self._prepared(case)
+            if unknown is not None:
+                return [_unjudged(unknown)]
+            decision, _ = await admission.state.atomically(lambda tx: self._decide(tx, case, self._clock.now(), own))
+        except StateError as error:
+            return [refuse_state(error.told)]
+        return [] if decision.effect in ("allow", "observe") else [_without_channel(decision)]
+
+    def _settle(self, case: Case, admission: "_Admission", answer: Answer) -> None:
         record = replace(
             admission.record,
             kind="settled",
-            at=now,
+            at=self._clock.now(),
             outcome=replies.outcome(answer),
             upstream_status=answer.status,
             latency_ms=(self._clock.monotonic() - case.started) * 1000,
         )
-
-        def work(tx: Transaction) -> None:
-            if answer.fate in ("not sent", "refused"):
-                tx.counters.release(admission.reservation, now)
-            tx.audit.append(record)
-
-        try:
-            await admission.state.atomically(work)
-        except StateError as error:
-            _LOG.error("a relayed call could not be settled in the audit log (decision %s): %s", case.id, error)
+        released = admission.reservation if answer.fate in ("not sent", "refused") else None
+        self._settling.add(admission.state, Outcome(record, released))
 
     def _remember_exchange(self, case: Case, admission: "_Admission", answer: Answer) -> None:
         """Whether the call may go on: it was asked for more, or what would have continued it certainly did not run."""
@@ -297,6 +310,11 @@ class _Admission:
     record: Record
     former: Exchange | None = None
     noted: Noted | None = None
+
+
+def _unjudged(answer: Answer) -> Decision:
+    """The refusal of a call that cannot be judged: the upstream did not say what its tools are."""
+    return Decision("deny", "(upstream)", "upstream", answer.failure or "")
 
 
 def _without_channel(decision: Decision) -> Decision:

@@ -24,9 +24,10 @@ from gateway.policy import Facts, Policy
 from gateway.policy.positions import pointer
 from gateway.policy.source import places
 from gateway.state import State
-from gateway.upstream import Answer
+from gateway.upstream import Answer, Still
 
 SERVER: Final = "https://upstream.example/mcp"
+_PATIENCE_SECONDS: Final = 5.0
 _MARKS: Final = ("[POLICY DENIED] ", "[APPROVAL REQUIRED] ", "Denied by policy: ")
 
 
@@ -139,13 +140,14 @@ class _Stage:
             self.interceptors[key] = Interceptor(identity, self.surroundings, self.clock)
         request = _message(step, number)
 
-        async def forward(_: bytes) -> Answer:
+        async def forward(_: bytes, _still: Still) -> Answer:
             if step.outcome == "not sent":
                 return Answer("not sent", failure="not sent")
             body: dict[str, Json] = {"jsonrpc": "2.0", "id": number, "result": {"content": []}}
             return Answer("answered", Message("response", number, "", body, serialise(body)), 200)
 
         answer = await self.interceptors[key].intercept(request, Client(step.client, "1"), forward)
+        await self.interceptors[key].settle(_PATIENCE_SECONDS)
         return await self._found(cast("dict[str, Json]", loads(answer.decode())))
 
     async def _found(self, answer: Mapping[str, Json]) -> Found:

@@ -25,7 +25,7 @@ from gateway.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, J
 from gateway.translation import words
 from gateway.translation.listening import Listening
 from gateway.translation.rounds import Rounds, Serve, parsed
-from gateway.upstream import Answer
+from gateway.upstream import Answer, Still
 from gateway.upstream.session import Upstream
 
 _LOG = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ class Bridge:
         return replies.result(message.id, {})
 
     async def _subscribe(self, message: Message, client: _Client) -> bytes:
-        async def listen(_: bytes) -> Answer:
+        async def listen(_: bytes, _still: Still) -> Answer:
             if await self._listening.subscribe(_uri(message)):
                 return Answer("answered", parsed(replies.result(message.id, {})))
             text = "the server does not tell of changes of this resource"

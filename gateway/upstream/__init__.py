@@ -27,6 +27,9 @@ from gateway.jsonrpc import Json, Message
 Deliver: TypeAlias = Callable[[Message], Awaitable[None]]
 """Takes a message that the upstream sent of its own accord: a notification or a request."""
 
+Still: TypeAlias = Callable[[], Awaitable[bool]]
+"""Whether a request that certainly did not run may be sent once more: time has passed since it was judged."""
+
 Fate: TypeAlias = Literal["answered", "not sent", "refused", "unknown"]
 
 

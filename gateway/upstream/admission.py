@@ -44,7 +44,7 @@ class Admission:
             why = await self._credentials.refused(answer.challenge, shown, may_ask=True)
             if isinstance(why, str):
                 return replace(answer, response=None, failure=why)
-            if not why:
+            if not why or (outgoing.still is not None and not await outgoing.still()):
                 return answer
         return answer
 

@@ -23,7 +23,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.credentials import Challenge
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Id, Message, parse_upstream, serialise
-from gateway.upstream import Answer, Deliver, Fate
+from gateway.upstream import Answer, Deliver, Fate, Still
 from gateway.upstream.failures import endless, retry_after, unusable
 from gateway.upstream.origin import FOLLOWED, MOST_REDIRECTS
 from gateway.upstream.patience import Patience
@@ -55,7 +55,8 @@ class Outgoing:
 
     `timeout` bounds the whole exchange, in seconds; `setting` is the option that a time-out names. `resumable` says
     whether a stream that ends before the answer can be taken up again: in the handshake eras, within a session.
-    `token` is what progress of this request carries. `fresh` wants a connection that nobody has used before.
+    `token` is what progress of this request carries. `fresh` wants a connection that nobody has used before. `still` is
+    asked before it is sent once more.
     """
 
     body: bytes
@@ -66,6 +67,7 @@ class Outgoing:
     resumable: bool = False
     token: Id | None = None
     fresh: bool = False
+    still: Still | None = None
 
 
 class HttpClient:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.jsonrpc import Json, Message, serialise
-from gateway.upstream import Answer, Deliver
+from gateway.upstream import Answer, Deliver, Still
 from gateway.upstream.admission import Admission
 from gateway.upstream.headers import is_modern, modern_headers
 from gateway.upstream.http import HttpClient, Outgoing
@@ -88,14 +88,19 @@ class Upstream:
 
     # --- what the relay asks ------------------------------------------------------------------------------------------
 
-    async def request(self, message: Message, *, body: bytes, schema: Mapping[str, Json] | None = None) -> Answer:
-        """Send a request of the client and wait for its answer. `body` is what is sent: the judged bytes."""
+    async def request(
+        self, message: Message, *, body: bytes, schema: Mapping[str, Json] | None = None, still: Still | None = None
+    ) -> Answer:
+        """Send a request of the client and wait for its answer. `body` is what is sent: the judged bytes.
+
+        `still` is asked before it is sent once more, which it is only where it certainly did not run.
+        """
         if is_modern(message) or (self._session is None and message.method not in _SESSIONLESS):
-            return await self._post(message, body, modern_headers(message, schema))
+            return await self._post(message, body, modern_headers(message, schema), still)
         session = self._session if message.method != "initialize" else None
-        answer = await self._post(message, body, session.headers if session else {})
+        answer = await self._post(message, body, session.headers if session else {}, still)
         if answer.status == 404 and session is not None and session.id is not None:
-            return await self._again(message, body, session, answer)
+            return await self._again(message, body, session, answer, still=still)
         if message.method == "initialize":
             await self._opened(message, answer)
         elif answer.result is not None:
@@ -186,15 +191,19 @@ class Upstream:
         except (NotSent, Broken) as error:
             _LOG.info("the session could not be ended: %s", error)
 
-    async def _again(self, message: Message, body: bytes, stale: Session, refused: Answer) -> Answer:
+    async def _again(
+        self, message: Message, body: bytes, stale: Session, refused: Answer, *, still: Still | None
+    ) -> Answer:
         """After a 404: open the session again, once for all who wait, and send the request once more."""
         if self._session is stale:
             if self._renewal is None or self._renewal.done():
                 self._renewal = asyncio.create_task(self._renew(stale))
             if not await asyncio.shield(self._renewal):  # whoever is cancelled meanwhile leaves the others a session
                 return refused
+        if still is not None and not await still():
+            return refused
         session = self._session
-        return await self._post(message, body, session.headers if session else {})
+        return await self._post(message, body, session.headers if session else {}, still)
 
     async def _renew(self, stale: Session) -> bool:
         _LOG.warning("the upstream no longer knows the session: opening it again")
@@ -224,7 +233,9 @@ class Upstream:
 
     # --- the wire -----------------------------------------------------------------------------------------------------
 
-    async def _post(self, message: Message, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _post(
+        self, message: Message, body: bytes, headers: Mapping[str, str], still: Still | None = None
+    ) -> Answer:
         limits = self._http.limits
         timeout: float | None = limits.request_timeout
         setting = "--request-timeout"
@@ -237,7 +248,14 @@ class Upstream:
         in_session = self._session is not None and message.method != "initialize" and not is_modern(message)
         resumable = in_session and identifier is not None
         outgoing = Outgoing(
-            body, identifier, headers, timeout, setting, resumable, token if isinstance(token, str | int) else None
+            body,
+            identifier,
+            headers,
+            timeout,
+            setting,
+            resumable,
+            token if isinstance(token, str | int) else None,
+            still=still,
         )
         deliver = self._deliver_stateless if is_modern(message) else self._deliver
         answer = await self._http.post(outgoing, deliver)

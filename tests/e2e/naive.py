@@ -33,7 +33,7 @@ from gateway.upstream.http import HttpClient, HttpLimits, Outgoing
 
 Json = Any
 ALLOW_ALL: Final = b'{"version":"1","default":"allow"}'
-Forward = Callable[[bytes], Awaitable[Any]]
+Forward = Callable[[bytes, Callable[[], Awaitable[bool]]], Awaitable[Any]]
 Intercept = Callable[..., Awaitable[bytes]]
 
 
@@ -176,6 +176,11 @@ def doubles() -> None:
 # --- who is asked -----------------------------------------------------------------------------------------------------
 
 
+async def always() -> bool:
+    """It may be sent as often as it likes."""
+    return True
+
+
 def around(wrong: Callable[[Message], bool], after: Callable[[bytes], bool] | None = None) -> None:
     """Some requests are relayed past the judge: by what they say, or by what was answered to them."""
     sound: Intercept = Interceptor.intercept
@@ -185,7 +190,7 @@ def around(wrong: Callable[[Message], bool], after: Callable[[bytes], bool] | No
             line = await sound(self, request, client, forward, *more)
             if after is None or not after(line):
                 return line
-        answer = await forward(serialise(request.body))
+        answer = await forward(serialise(request.body), always)
         return bytes(answer.response.raw)
 
     method(Interceptor, "intercept", naive)

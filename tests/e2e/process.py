@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from gateway.state import Record, reading
 Json = Any
 """A parsed JSON value, as it came."""
 PATIENCE = 20.0
+SETTLING = 2.0
 """Seconds after which something that should have come is missing."""
 ALLOW_ALL = {"version": "1", "default": "allow"}
 _ROOT = Path(__file__).parents[2]
@@ -57,6 +59,17 @@ class Home:
         return file
 
     def records(self) -> list[Record]:
+        """The audit log so far, oldest first.
+
+        What came of a call is written behind its answer, so this waits for it: for a moment, because of a call that is
+        still in flight, or whose process was killed, nothing comes.
+        """
+        waiting, deadline = threading.Event(), time.monotonic() + SETTLING
+        while not all_settled(records := self.records_now()) and time.monotonic() < deadline:
+            waiting.wait(0.005)
+        return records
+
+    def records_now(self) -> list[Record]:
         """The audit log so far, oldest first."""
         with reading(self.state) as transaction:
             return [entry.record for entry in transaction.audit.tail(0, 1_000_000)]
@@ -261,6 +274,12 @@ class Gateway:
             with self._complained:
                 self._errors.append(line.decode("utf-8", "replace"))
                 self._complained.notify_all()
+
+
+def all_settled(records: Sequence[Record]) -> bool:
+    """Whether it is known of every call that was relayed what came of it."""
+    settled = {record.decision_id for record in records if record.kind == "settled"}
+    return all(record.decision_id in settled for record in records if record.kind == "decided")
 
 
 def decision(result: Json) -> Json:
