@@ -43,6 +43,14 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Fits:
+    """The arguments fit the tool's own schema. That costs 6 MiB once such a tool is called, so few ask for it."""
+
+    why: str
+    says: Literal["the arguments fit the tool's own schema"] = "the arguments fit the tool's own schema"
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """One tool and everything that restricts it; none: it is simply listed."""
 
@@ -58,7 +66,7 @@ class Tool:
         return tuple(part for part in self.restrictions if isinstance(part, Rule) and part.kind == kind)
 
 
-Restrictions: TypeAlias = tuple[Limit | Rule, ...]
+Restrictions: TypeAlias = tuple[Limit | Rule | Fits, ...]
 
 
 def spent(what: str, tool: str) -> str:
@@ -94,10 +102,11 @@ def _entry(tool: Tool) -> dict[str, Json]:
     """`required_args` stands in every restricted entry: a call that cannot succeed should not use up what is left."""
     if not tool.restrictions:
         return {}
+    fits = any(isinstance(part, Fits) for part in tool.restrictions)
     entry: dict[str, Json] = {
         "action": "allow",
         "reason": " ".join(f"{limit.says}: {limit.why}." for limit in tool.limits),
-        "validate": {"required_args": True},
+        "validate": {"required_args": True, **({"schema": True} if fits else {})},
         "require": [_predicate(rule) for rule in tool.rules("require")],
         "deny_if": [_predicate(rule) for rule in tool.rules("deny_if")],
         "limits": [_limit(f"{tool.name}_rate", limit) for limit in tool.limits],

@@ -5,14 +5,21 @@ from typing import Final
 SOMETHING: Final = r"\S"
 """Agents fill what they leave out with `""`: that is nothing. What is no text cannot be judged, and is refused."""
 
-NOTHING: Final = r"^\s*$"
-"""The other way round, for what must not be blank."""
+NO_DATE: Final = (
+    r"(?s)^.{0,9}$|^([^2]|2[^0]|20[^23]|20.[^0-9]|.{4}[^-]|.{5}([^01]|0[^1-9]|1[^0-2])|.{7}[^-]"
+    r"|.{8}([^0-3]|0[^1-9]|[12][^0-9]|3[^01])|.{10}[^T ]|.{10}.*[^0-9TZ:.+ -])"
+)
+"""What does not begin like `2026-01-31`, until 2039, or goes on otherwise than with a time of day: no end."""
 
-ONE_ADDRESS: Final = r"^[^@,;<>\s]+@[^@,;<>\s]+$"
-"""Exactly one `@`, nothing that separates: whatever the upstream splits at, no second address can be in it."""
+ONE_ADDRESS: Final = r"^[A-Za-z0-9._+'-]+@[A-Za-z0-9.-]+$"
+"""Only letters, digits and what is usual: nothing that separates, quotes, routes (`%`, `!`) or cannot be seen, so that
+whatever the upstream splits at, no second address can be in it. Letters of other alphabets are refused as well."""
 
-SEVERAL_ADDRESSES: Final = r"@[^@]*@|[,;<>]"
-"""The other way round, for an element of a list that may be absent."""
+NO_PLAIN_ADDRESS: Final = r"[^A-Za-z0-9._+'@-]|^@|^[^@]*$|@$|@[^@]*[@_+']"
+"""The exact opposite, for an element of a list that may be absent."""
+
+LINE_BREAK: Final = r"[\x00-\x08\x0a-\x1f\x7f\x{85}\x{2028}\x{2029}]"
+"""What could end a line of a header and begin another, such as `Bcc:`; and other characters that control."""
 
 KEY_MATERIAL: Final = r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|(?i:otpauth://)"
 """The head of a private key in any of its formats, or the address that carries a TOTP seed."""
@@ -27,8 +34,14 @@ PRIVATE_HOST: Final = (
 )
 """Names of networks that are not public, and the public ones that stand for any address one likes."""
 
-ONCE_AN_HOUR: Final = r"^([0-5]?[0-9]( +[!-~]+){4}|@(hourly|daily|midnight|weekly|monthly|yearly|annually))$"
-"""Five fields, the first (minutes) a single number: with six fields it could be seconds."""
+_FIELD: Final = r"(\*|[0-9]{1,2}(-[0-9]{1,2})?)(/[0-9]{1,2})?"
+ONCE_AN_HOUR: Final = (
+    rf"^([0-5]?[0-9]( +{_FIELD}(,{_FIELD})*){{4}}|@(hourly|daily|midnight|weekly|monthly|yearly|annually))$"
+)
+"""Five fields of numbers, the first (minutes) a single one: with six fields it could be seconds."""
 
-MORE_THAN_HOURLY: Final = r"^\s*([^0-9@\s]|[0-9]+[^0-9\s]|@(every|reboot)|\S+(\s+\S+){5})|[^ -~]"
-"""The other way round, for a schedule that may be absent."""
+MORE_THAN_HOURLY: Final = (
+    r"^[^0-9@]|^[0-9]+[^0-9 ]|^[0-9]{3}|^[6-9][0-9]|^[0-9].*[^0-9*,/ -]|^\S+( +\S+){5}|^[^@ ]+( +[^ ]+){0,3} *$"
+    r"|[^ -~]|^@[^hdmwya]|^@.*[^a-z]"
+)
+"""The other way round, for a schedule that may be absent: a little wider, as far as a pattern can say it."""

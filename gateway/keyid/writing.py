@@ -7,12 +7,12 @@ Two tools stand here that are published as reading: `block_registration_session`
 from typing import Final
 
 from gateway.keyid import patterns
-from gateway.keyid.pack import Limit, Restrictions, Rule, Tool, deny_if, require, spent
+from gateway.keyid.pack import Fits, Limit, Restrictions, Rule, Tool, deny_if, require, spent
 
 WRITES: Final = Limit(30, "minute", "as published for writes")
 EXECUTES: Final = Limit(10, "minute", "as published for executes")
 HOURLY: Final = (
-    "At most once an hour: five fields, the first a single number (`0 9 * * 1-5`), or `@daily` and the like."
+    "At most once an hour: five fields of numbers, the first a single one (`0 9 * * 1-5`), or `@daily` and the like."
 )
 
 
@@ -28,7 +28,17 @@ def _no_keys(*arguments: str) -> tuple[Rule, ...]:
     )
 
 
+def _one_line(argument: str) -> Rule:
+    return deny_if(
+        (f"args.{argument}", "regex", patterns.LINE_BREAK),
+        says=f"`{argument}` is one line",
+        why="a second line could be a header, and that a recipient",
+        on_deny=f"Give `{argument}` as one line, without control characters.",
+    )
+
+
 MAIL: Final[Restrictions] = (
+    Fits("an argument that is not described, such as `Bcc`, could name somebody"),
     require(
         ("args.to", "regex", patterns.ONE_ADDRESS),
         says="one plain address in `to`",
@@ -36,7 +46,7 @@ MAIL: Final[Restrictions] = (
         on_deny="Give one plain address in `to` (name@host); up to five others may stand in `cc`.",
     ),
     deny_if(
-        ("args.bcc[0]", "exists", True),
+        ("args.bcc[*]", "exists", True),
         says="no `bcc`",
         why="a recipient whom nobody sees is how mail is carried out",
         on_deny="Blind copies are not allowed. Use `cc`, or send a mail of its own.",
@@ -48,7 +58,13 @@ MAIL: Final[Restrictions] = (
         on_deny="Give at most five addresses in `cc`, as a list.",
     ),
     deny_if(
-        ("args.cc[*]", "regex", patterns.SEVERAL_ADDRESSES),
+        ("args.cc[*]", "exists", False),
+        says="no empty place in `cc`",
+        why="what is left out of a list would hide how long it is",
+        on_deny="Give only addresses in `cc`, no `null`.",
+    ),
+    deny_if(
+        ("args.cc[*]", "regex", patterns.NO_PLAIN_ADDRESS),
         says="one plain address in each element of `cc`",
         why="as with `to`",
         on_deny="Give one plain address (name@host) in each element of `cc`.",
@@ -59,6 +75,7 @@ MAIL: Final[Restrictions] = (
         why="it sends the answers to somebody else",
         on_deny="Answers come back to this identity. Leave out `reply_to`.",
     ),
+    _one_line("subject"),
     *_no_keys("subject", "body", "html"),
     Limit(20, "hour", "a mail every three minutes is brisk correspondence; spam needs hundreds"),
     Limit(
@@ -79,11 +96,12 @@ AUTO_REPLY: Final[Restrictions] = (
     ),
     deny_if(
         ("args.enabled", "eq", True),
-        ("args.end_date", "regex", patterns.NOTHING),
-        says="an `end_date` that is not blank",
-        why="blank is no end",
-        on_deny="Give the auto-reply an end: pass `end_date`.",
+        ("args.end_date", "regex", patterns.NO_DATE),
+        says="an `end_date` that is a date, before 2040",
+        why="what cannot be read, or is far away, is no end",
+        on_deny="Give `end_date` as a date, like `2026-01-31` or `2026-01-31T18:00:00Z`.",
     ),
+    _one_line("subject"),
     *_no_keys("subject", "body"),
     Limit(2, "hour", "it is switched on before an absence and off after it; changed often, it answers questions"),
     Limit(
@@ -229,6 +247,7 @@ WRITE: Final = (
                 why="a public file is a way out that nobody looks at",
                 on_deny="Files stay private. Leave out `is_public`; what is to be public goes on a page.",
             ),
+            _one_line("content_type"),
             WRITES,
             Limit(300, "day", "the results of a busy day, not a store for hire"),
         ),
@@ -252,6 +271,7 @@ WRITE: Final = (
         "Write",
         (
             *_no_keys("content"),
+            _one_line("content_type"),
             Limit(20, "minute", "public at once; a small site goes up in one go"),
             Limit(200, "day", "a site that is built and rebuilt all day"),
         ),

@@ -49,7 +49,7 @@ def test_the_whole_story(home: Home) -> None:
     for line in (
         "   says    the client sees 58; the policy hides 6",
         '   answer  [POLICY DENIED] Tool "delete_file" is hidden by policy',
-        "   rule    /tools/send_email/deny_if/0: args.bcc[0] exists true",
+        "   rule    /tools/send_email/deny_if/0: args.bcc[*] exists true",
         "   answer  [POLICY DENIED] Mail goes to colleagues at example.com only.",
         "   ok      the 8 allowed calls arrived, once each and unchanged",
         "   ok      nothing of the 4 refused calls arrived",
@@ -131,6 +131,9 @@ def test_its_policy_is_valid_and_says_nothing_odd() -> None:
         ({"bcc": ["eve@example.net"]}, "/tools/send_email/deny_if/0"),
         ({"cc": ["eve@example.net"]}, "/tools/send_email/deny_if/1"),
         ({"cc": "eve@example.net"}, "/tools/send_email/deny_if/1"),
+        ({"bcc": [None, "eve@example.net"]}, "/tools/send_email/deny_if/0"),
+        ({"cc": [None, "eve@example.net"]}, "/tools/send_email/deny_if/1"),
+        ({"to": "eve%example.net@example.com"}, "/tools/send_email/require/0"),
         ({"reply_to": "eve@example.net"}, "/tools/send_email/deny_if/2"),
     ],
 )

@@ -29,13 +29,15 @@ def document() -> dict[str, Json]:
             "send_email": {
                 "require": [
                     {
-                        "conditions": [{"path": "args.to", "op": "regex", "value": r"^[^@,;\s<>]+@example\.com$"}],
+                        "conditions": [
+                            {"path": "args.to", "op": "regex", "value": r"^[A-Za-z0-9._+-]+@(?i:example\.com)$"}
+                        ],
                         "on_deny": f"Mail goes to colleagues at {COLLEAGUES} only.",
                     }
                 ],
                 "deny_if": [
-                    _absent("args.bcc[0]", "No blind copies."),
-                    _absent("args.cc[0]", "No copies."),
+                    _absent("args.bcc[*]", "No blind copies."),
+                    _absent("args.cc[*]", "No copies."),
                     _absent("args.reply_to", "Answers come back to this mailbox."),
                 ],
             },

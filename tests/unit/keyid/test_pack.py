@@ -1,9 +1,9 @@
 from gateway.keyid import pack
-from gateway.keyid.pack import Limit, Tool
+from gateway.keyid.pack import Fits, Limit, Tool
 
 
 def test_a_table_becomes_a_document() -> None:
-    no_copies = pack.deny_if(("args.bcc[0]", "exists", True), says="no `bcc`", why="nobody sees it", on_deny="No bcc.")
+    no_copies = pack.deny_if(("args.bcc[*]", "exists", True), says="no `bcc`", why="nobody sees it", on_deny="No bcc.")
     colleagues = pack.require(
         ("args.to", "regex", "@example.com$"), says="colleagues", why="work", on_deny="Only colleagues."
     )
@@ -29,7 +29,7 @@ def test_a_table_becomes_a_document() -> None:
                     }
                 ],
                 "deny_if": [
-                    {"conditions": [{"path": "args.bcc[0]", "op": "exists", "value": True}], "on_deny": "No bcc."}
+                    {"conditions": [{"path": "args.bcc[*]", "op": "exists", "value": True}], "on_deny": "No bcc."}
                 ],
                 "limits": [
                     {"counter": "send_email_rate", "window": "hour", "max": 20, "scope": "grant"},
@@ -43,6 +43,18 @@ def test_a_table_becomes_a_document() -> None:
                 ],
             },
         },
+    }
+
+
+def test_arguments_that_must_fit_are_checked_against_the_schema() -> None:
+    tool = Tool("send_email", "Write", (Fits("nothing else is sent"), Limit(5, "hour", "few")))
+    tools = pack.document((tool,), description="", hide=(), brakes=())["tools"]
+    assert isinstance(tools, dict)
+    assert tools["send_email"] == {
+        "action": "allow",
+        "reason": "5/hour: few.",
+        "validate": {"required_args": True, "schema": True},
+        "limits": [{"counter": "send_email_rate", "window": "hour", "max": 5, "scope": "grant"}],
     }
 
 

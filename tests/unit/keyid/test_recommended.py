@@ -2,14 +2,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from gateway.jsonrpc import Json
-from gateway.keyid import known_tools, recommended
-from gateway.keyid.pack import Limit, Rule, Tool
+from gateway.keyid import known_tools, pack, recommended
+from gateway.keyid.pack import Fits, Limit, Rule, Tool
 from gateway.policy import Facts, Policy, ToolCall, decide, load, visible
+from gateway.policy.schemas import InputSchema
 
 SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 PUBLISHED = {"Read": None, "Write": 30, "Execute": 10}
@@ -148,7 +151,27 @@ def test_an_argument_of_another_type_never_escapes_a_rule(name: str) -> None:
 
 
 def judged(policy: Policy, name: str, changes: dict[str, Json]) -> str:
-    return decide(policy, ToolCall(name, {**ORDINARY[name], **changes}), Facts(mirrored=True)).effect
+    facts = Facts(mirrored=True, schema=InputSchema(cast(Json, known_tools()[name].input_schema)))
+    return decide(policy, ToolCall(name, {**ORDINARY[name], **changes}), facts).effect
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_no_element_hides_behind_a_null(name: str) -> None:
+    """Whatever list a rule looks at, it sees all of it, without the tool's schema as well."""
+    others = tuple(part for part in row(name).restrictions if not isinstance(part, Fits))
+    judge = pack.document([replace(row(name), restrictions=others)], description="", hide=(), brakes=())
+    policy = load(json.dumps(judge).encode(), name="policy.json")
+    lists = {path for rule in row(name).restrictions if isinstance(rule, Rule) for path, _, _ in rule.conditions}
+    for argument in {path.removeprefix("args.").partition("[")[0] for path in lists if "[" in path}:
+        for value in ([None], [None, "eve@evil.example"], [*[None] * 9, "eve@evil.example"], [["eve@evil.example"]]):
+            call = ToolCall(name, {**ORDINARY[name], argument: cast(Json, value)})
+            assert decide(policy, call, Facts(mirrored=True)).effect == (
+                "allow" if (argument, value) in NOBODY else "deny"
+            )
+
+
+NOBODY = [("bcc", [None])]
+"""A blind copy to nothing at all: it is the schema that refuses it."""
 
 
 def test_importing_it_is_light() -> None:
