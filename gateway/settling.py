@@ -71,8 +71,11 @@ class Settling:
             async with asyncio.timeout(patience):
                 await self._write_all()
         except (StateError, TimeoutError) as error:
-            lost = ", ".join(outcome.record.decision_id for outcome in self._waiting[:8])
-            _LOG.error("%d calls could not be settled in the audit log (%s …): %s", len(self._waiting), lost, error)
+            first = self._waiting[0].record.decision_id
+            why = str(error) or "the state file stayed locked"
+            _LOG.error(
+                "what came of %d call(s), from decision %s on, is not in the log: %s", len(self._waiting), first, why
+            )
 
     async def _write_all(self) -> None:
         while self._waiting and self._state is not None:
