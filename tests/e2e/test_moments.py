@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, decision
-from tests.e2e.scripted import Asked, Line, Scripted, after, http, result, said
+from tests.e2e.arena import META, STATELESS
+from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, Json, decision
+from tests.e2e.scripted import Asked, Line, Scripted, after, http, message, result, said
+from tests.e2e.test_reload import revision
 
 ROOT = Path(__file__).parents[2]
 TOOLS = {"tools": [{"name": "one", "inputSchema": {"type": "object"}}]}
@@ -65,6 +67,34 @@ def test_all_who_wait_for_a_list_that_fails_are_told_at_once(home: Home) -> None
         assert len(upstream.asked("tools/list")) == 1
         assert upstream.calls("one") == []
     assert {(record.rule, record.upstream_status) for record in home.records()} == {("(upstream)", 503)}
+
+
+@pytest.mark.parametrize("why", ["another session", "other headers"])
+def test_a_call_that_is_to_be_sent_once_more_is_judged_once_more(home: Home, why: str) -> None:
+    """It certainly did not run, so that it may; but it takes a while, and the policy is another by then."""
+    ready = threading.Event()
+    with Scripted() as upstream, Gateway(home, upstream.url, policy=ALLOW_ALL, altered="watchful") as gateway:
+        gateway.initialize()
+        gateway.call("one", {})
+        meta: Json = {}
+        if why == "another session":
+            upstream.script("one", http(404))
+            upstream.script("initialize", after(ready, upstream.opened()))
+        else:
+            meta = META[STATELESS]
+            upstream.script("one", message({"error": {"code": -32020, "message": "other headers"}}, 400))
+            upstream.script("tools/list", after(ready, result(TOOLS)))
+        waiting = gateway.begin("tools/call", {"name": "one", "arguments": {}, "_meta": meta})
+        upstream.wait_for("initialize" if why == "another session" else "tools/list", 2)
+        home.policy(DENY)
+        gateway.wait_for_error(f"(revision {revision(DENY)[:16]})")
+        ready.set()
+        assert decision(gateway.answer(waiting)["result"])["rule"] == "(default deny)"
+        assert len(upstream.calls("one")) == 2
+        assert gateway.close() == 0
+    last = home.records()[-1]
+    assert (last.kind, last.effect) == ("settled", "allow")
+    assert last.message.startswith("not sent once more: refused by `(default deny)` by then: ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

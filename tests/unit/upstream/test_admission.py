@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,23 @@ async def test_a_request_carries_what_is_valid_now(upstream: Scripted, client: A
     upstream.script("x", result({}), result({}))
     assert [(await client.post(OUT, deliver)).fate for _ in range(2)] == ["answered", "answered"]
     assert shown(upstream) == ["one", None]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_whether_it_may_be_sent_once_more_is_asked_when_it_could_be(
+    upstream: Scripted, client: Admission, doorman: Doorman, *, allowed: bool
+) -> None:
+    verdicts: list[bool | str] = [True]
+    doorman.verdicts = verdicts
+    upstream.script("x", http(401, headers=CHALLENGE), result({"fine": True}))
+
+    async def still() -> bool:
+        assert verdicts == [], "after what the credentials waited for"
+        return allowed
+
+    answer = await client.post(replace(OUT, still=still), deliver)
+    assert answer.fate == ("answered" if allowed else "refused")
+    assert shown(upstream) == ["one", "two"][: 1 + allowed]
 
 
 async def test_one_that_was_not_let_in_is_sent_once_more(
