@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.cli.in_force import state
+from gateway.cli.in_force import NO_STATE, state
+from gateway.errors import StateError
 from gateway.settings import Settings
 from gateway.state.evidence import Evidence, examining
 
@@ -20,6 +21,14 @@ def evidence(path: Path) -> Iterator[Evidence | None]:
             return
     with examining(path) as found:
         yield found
+
+
+def missing(path: Path) -> StateError:
+    """Why there is nothing to look at, where that is not an answer."""
+    return StateError(
+        f"{NO_STATE} (`{path}`)",
+        "check `--state`; a gateway makes the file when it first judges a call (`keyid-gateway demo` shows how)",
+    )
 
 
 def key_file(settings: Settings) -> Path:

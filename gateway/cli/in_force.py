@@ -16,7 +16,7 @@ from gateway.policy.decision import Limit
 from gateway.settings import Settings
 from gateway.state import Transaction, reading
 
-NO_STATE: Final = "no gateway has run with this state file yet"
+NO_STATE: Final = "there is no state file yet"
 
 
 @dataclass(frozen=True, slots=True)

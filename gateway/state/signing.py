@@ -14,13 +14,16 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from gateway.errors import ConfigError, typed
 from gateway.state.heads import Head
 
 _EXTRA: Final = "install it: `pip install 'keyid-gateway[signing]'`"
 _LARGEST: Final = 65_536
+
+Signature: TypeAlias = Literal["good", "missing", "of another key", "wrong"]
+"""Under one key: it is by it, there is none, the head names another key, or it does not belong to this head."""
 
 
 def make_key(path: Path) -> str:
@@ -64,8 +67,8 @@ def sign(head: Head, path: Path) -> Head:
     return head.signed(_text(key.sign(head.signed_bytes())), _text(key.public_key().public_bytes_raw()))
 
 
-def is_signed_by(head: Head, public: str) -> bool:
-    """Whether the head has a signature by the key with this public part (base64). Raises `ConfigError`."""
+def signature(head: Head, public: str) -> Signature:
+    """What becomes of a head's signature under the key with this public part (base64). Raises `ConfigError`."""
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -75,11 +78,13 @@ def is_signed_by(head: Head, public: str) -> bool:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public, validate=True))
     except (ValueError, binascii.Error):
         raise ConfigError(f"`{public}` is no public key", "`keyid-gateway audit key` prints one") from None
+    if not head.signature:
+        return "missing"
     try:
         key.verify(base64.b64decode(head.signature, validate=True), head.signed_bytes())
     except (ValueError, InvalidSignature):
-        return False
-    return True
+        return "wrong" if head.key in ("", public) else "of another key"
+    return "good"
 
 
 def _private(path: Path) -> bytes:

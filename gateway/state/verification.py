@@ -170,10 +170,8 @@ def _compare(connection: sqlite3.Connection, log: str, ends: Ends, head: Head) -
         what = f"record {head.seq} was pruned since: only a head that is newer than the last pruning can be compared"
         return Comparison(head, same=False, what=what)
     if _hash_of(connection, ends, head.seq) != head.hash:
-        return Comparison(
-            head, same=False, what=f"record {head.seq} is not the one it was taken of: the log was rewritten"
-        )
-    return Comparison(head, same=True, what=f"record {head.seq} is the one it was taken of")
+        return Comparison(head, same=False, what=f"record {head.seq} has another hash: the log was rewritten")
+    return Comparison(head, same=True, what=f"record {head.seq} has this hash")
 
 
 def _hash_of(connection: sqlite3.Connection, ends: Ends, seq: int) -> str | None:

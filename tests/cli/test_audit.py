@@ -20,8 +20,7 @@ def test_no_gateway_has_run(run: Run, home: Home) -> None:
     ran = run("audit", "tail")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == (
-        f"no gateway has run with this state file yet (`{home.state}`)\n"
-        "next: connect an MCP client, or see `keyid-gateway demo`\n"
+        f"there is no state file yet (`{home.state}`)\nnext: connect an MCP client, or see `keyid-gateway demo`\n"
     )
     assert not home.state.exists()
 

@@ -18,7 +18,7 @@ SOME = [
     *relayed("bbbbcccccccccccc", "send_email", outcome="tool error", latency_ms=30.0),
     record(decision_id="dddddddddddddddd", tool="wait_for_message", rule="/tools/wait_for_message"),
 ]
-NO_STATE = "no gateway has run with this state file yet"
+NO_STATE = "there is no state file yet"
 
 
 @pytest.fixture(autouse=True)
@@ -134,8 +134,8 @@ def test_the_story_of_a_relayed_call(run: Run, home: Home) -> None:
     lines = ran.out.splitlines()
     assert lines[:7] == [
         "call       aaaaaaaaaaaaaaaa: get_identity",
-        "decided    2023-11-14 22:13:20  allow by /tools/get_identity (allowed)",
-        "settled    2023-11-14 22:13:20  ok, HTTP 200, took 12 ms",
+        "decided    2023-11-14 22:13:20 UTC  allow by /tools/get_identity (allowed)",
+        "settled    2023-11-14 22:13:20 UTC  ok, HTTP 200, took 12 ms",
         "by         grant me, session s1, client client 1",
         f"at         {SERVER}",
         "policy     revision r1",
@@ -149,7 +149,7 @@ def test_the_story_of_a_refused_call_and_of_one_that_nobody_can_tell(run: Run, h
     home.remember(SOME)
     lines = run("audit", "show", "bbbbbbbbbbbbbbbb").out.splitlines()
     assert lines[1:3] == [
-        "refused    2023-11-14 22:13:20  deny by (hidden) (hidden)",
+        "refused    2023-11-14 22:13:20 UTC  deny by (hidden) (hidden)",
         '           Tool "delete_file" is hidden by policy',
     ]
     assert lines[6:9] == ["arguments  path", 'values     {"path": "x"}', "digest     00"]
@@ -239,8 +239,9 @@ def test_pruning_says_what_went_and_what_is_left(run: Run, home: Home) -> None:
     assert run("audit", "prune", "--keep", "9").out == "nothing to take out of 6 records\n"
     ran = run("audit", "prune", "--keep", "2", "--yes")
     assert (ran.code, ran.err) == (0, "")
-    first, last = ran.out.splitlines()
-    assert first.startswith("took out 4 records, kept 3; ")
+    first, size, last = ran.out.splitlines()
+    assert first == "took out 4 records, kept 3 (the newest says what was taken out)"
+    assert size.endswith(" MB are in use")
     assert last == "next: keep a new head elsewhere: `keyid-gateway audit head`"
     assert run("audit", "verify").out.startswith("the audit log is what was written: 3 records, 5 to 7\n")
     assert (

@@ -40,25 +40,22 @@ def test_a_log_that_is_whole(run: Run, home: Home) -> None:
     assert (ran.code, ran.out, ran.err) == (0, f"the audit log is what was written: 3 records, 1 to 3\n{NEXT}", "")
 
 
-def test_no_gateway_has_run(run: Run, home: Home) -> None:
+@pytest.mark.parametrize("words", [("verify",), ("verify", "--json"), ("verify", "--head", "ab" * 32), ("head",)])
+@pytest.mark.parametrize("named", [True, False])
+def test_without_a_state_file_nothing_is_verified(run: Run, home: Home, words: tuple[str, ...], named: bool) -> None:
+    path = home.folder / "mistyped.db" if named else home.state
+    ran = run("audit", *words, *(("--state", str(path)) if named else ()))
+    assert (ran.code, ran.out) == (5, "")
+    assert ran.err == (
+        f"error: there is no state file yet (`{path}`)\n"
+        "hint: check `--state`; a gateway makes the file when it first judges a call (`keyid-gateway demo` shows how)\n"
+    )
+
+
+def test_a_gateway_that_has_judged_nothing(run: Run, home: Home) -> None:
+    home.remember()
     ran = run("audit", "verify")
-    assert (ran.code, ran.out) == (0, f"no gateway has run with this state file yet (`{home.state}`)\n")
-    ran = run("audit", "head")
-    assert (ran.code, ran.err) == (
-        5,
-        (
-            f"error: no gateway has run with this state file yet (`{home.state}`)\n"
-            "hint: connect an MCP client, or see `keyid-gateway demo`\n"
-        ),
-    )
-    ran = run("audit", "verify", "--head", "ab" * 32)
-    assert (ran.code, ran.out) == (
-        1,
-        (
-            f"no gateway has run with this state file yet (`{home.state}`)\n"
-            "HEAD DIFFERS abababababababab…: there is no state file: the log was moved away or deleted\n"
-        ),
-    )
+    assert (ran.code, ran.out, ran.err) == (0, "the audit log is empty: no call has been judged yet\n", "")
 
 
 def test_a_record_that_was_changed(run: Run, home: Home) -> None:
@@ -100,6 +97,7 @@ def test_what_to_keep_elsewhere(run: Run, home: Home) -> None:
     assert record == "record   3"
     assert len(digest) == len("hash     ") + 64
     assert taken.startswith("taken    20")
+    assert taken.endswith(" UTC")
     assert signed == "signed   no (`keyid-gateway audit key` makes a key)"
     assert following == (
         "next: keep it where nobody on this machine can change it; `keyid-gateway audit verify --head HASH` compares"
@@ -116,9 +114,7 @@ def test_heads_that_were_kept_are_compared(run: Run, home: Home) -> None:
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
     assert lines[0] == "the audit log is what was written: 6 records, 1 to 6"
-    assert [line.partition(": ")[2] for line in lines[1:4]] == [
-        f"record {seq} is the one it was taken of" for seq in (2, 4, 6)
-    ]
+    assert [line.partition(": ")[2] for line in lines[1:4]] == [f"record {seq} has this hash" for seq in (2, 4, 6)]
     assert lines[4:] == [f"head {digest[:16]}…: record 2 has this hash"]
 
 
@@ -146,18 +142,37 @@ def test_a_head_is_signed_once_there_is_a_key(run: Run, home: Home) -> None:
     file = kept(run, home)
     for words in ((), ("--public-key", made.out.strip())):
         found = json.loads(run("audit", "verify", "--head", str(file), "--json", *words).out)
-        assert [(head["same"], head["signed"]) for head in found["heads"]] == [(True, True)]
+        assert [(head["same"], head["signed"], head["signature"]) for head in found["heads"]] == [(True, True, "good")]
+        (said,) = [line for line in run("audit", "verify", "--head", str(file), *words).out.splitlines()[1:] if line]
+        head = json.loads(file.read_text(encoding="utf-8"))
+        assert said.startswith(f"head {head['hash'][:16]}… of 20")
+        assert said.endswith(f" UTC: record 3 has this hash, signed by `{made.out.strip()}`")
 
 
-@pytest.mark.parametrize("change", ["seq", "signature", "unsigned", "another key"])
-def test_a_head_that_somebody_else_made(run: Run, home: Home, change: str) -> None:
+ANOTHER = "HEAD OF ANOTHER KEY", "of another key", "it names the key `{key}` as its signer's"
+WRONG = "HEAD NOT GENUINE", "wrong", "its signature is of something else: the head was changed after it was signed"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("time", WRONG),
+        ("signature", WRONG),
+        ("unnamed", WRONG),
+        ("unsigned", ("HEAD NOT SIGNED", "missing", "it has no signature: anybody may have written it")),
+        ("another key", ANOTHER),
+    ],
+)
+def test_a_head_that_somebody_else_made(run: Run, home: Home, change: str, words: tuple[str, str, str]) -> None:
     home.remember(SOME)
     public = run("audit", "key").out.strip()
     head = json.loads(run("audit", "head", "--json").out)
-    if change == "seq":
-        head["at"] += 1
+    if change == "time":
+        head["at"] = 1_700_000_000
     elif change == "signature":
         head["signature"] = "AAAA"
+    elif change == "unnamed":
+        head |= {"signature": "AAAA", "key": ""}
     elif change == "unsigned":
         head["signature"] = head["key"] = ""
     else:
@@ -165,9 +180,27 @@ def test_a_head_that_somebody_else_made(run: Run, home: Home, change: str) -> No
         public = run("audit", "key").out.strip()
     file = home.folder / "head.json"
     file.write_text(json.dumps(head), encoding="utf-8")
-    ran = run("audit", "verify", "--head", str(file), "--public-key", public)
+    given = ("audit", "verify", "--head", str(file), "--public-key", public)
+    ran = run(*given)
+    label, signature, fault = words
+    whole, said = ran.out.splitlines()
+    assert (ran.code, whole) == (1, "the audit log is what was written: 3 records, 1 to 3")
+    assert said.startswith(f"{label} {head['hash'][:16]}… of 20")
+    assert said.endswith(f" UTC: record 3 has this hash; {fault.format(key=head['key'])}")
+    found = json.loads(run(*given, "--json").out)
+    assert (found["ok"], found["heads"][0]["same"], found["heads"][0]["signed"]) == (False, True, False)
+    assert found["heads"][0]["signature"] == signature
+
+
+def test_a_head_of_another_log_that_nobody_signed_says_both(run: Run, home: Home) -> None:
+    home.remember(SOME)
+    public = run("audit", "key").out.strip()
+    ran = run("audit", "verify", "--head", "ab" * 32, "--public-key", public)
     assert ran.code == 1
-    assert ran.out.endswith(": its signature is missing, is of another key, or does not belong to it\n")
+    assert ran.out.splitlines()[1] == (
+        "HEAD DIFFERS abababababababab…: no record has this hash: the log was rewritten, cut off, or pruned beyond it; "
+        "it has no signature: anybody may have written it"
+    )
 
 
 def test_a_key_that_others_can_read_is_not_used(run: Run, home: Home) -> None:
@@ -206,6 +239,7 @@ def test_what_is_no_head(run: Run, home: Home, text: str) -> None:
 
 
 def test_a_head_that_is_not_there(run: Run, home: Home) -> None:
+    home.remember(SOME)
     ran = run("audit", "verify", "--head", str(home.folder / "nowhere"))
     assert (ran.code, ran.err.splitlines()[0]) == (
         3,

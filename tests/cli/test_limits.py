@@ -32,7 +32,7 @@ def test_a_fresh_home_has_nothing_used(run: Run, home: Home) -> None:
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == (
         f"nothing is used of the 3 limits of `{home.policy}`\n"
-        f"no gateway has run with this state file yet (`{home.state}`)\n"
+        f"there is no state file yet (`{home.state}`)\n"
         "next: `keyid-gateway tools` lists the limits of each tool\n"
     )
 
@@ -40,7 +40,7 @@ def test_a_fresh_home_has_nothing_used(run: Run, home: Home) -> None:
 def test_a_state_without_counters(run: Run, home: Home) -> None:
     home.write_policy(DOCUMENT)
     home.remember()
-    assert "no gateway has run" not in run("limits").out
+    assert "there is no state file" not in run("limits").out
 
 
 def test_a_policy_without_limits(run: Run, home: Home) -> None:

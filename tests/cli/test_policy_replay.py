@@ -144,7 +144,7 @@ def test_nothing_changes(run: Run, candidate: Path) -> None:
 
 def test_without_a_log(run: Run, home: Home, candidate: Path) -> None:
     ran = run("policy", "replay", str(candidate))
-    assert (ran.code, ran.out, ran.err) == (0, f"no gateway has run with this state file yet (`{home.state}`)\n", "")
+    assert (ran.code, ran.out, ran.err) == (0, f"there is no state file yet (`{home.state}`)\n", "")
     assert not home.state.exists()
     assert json.loads(run("policy", "replay", str(candidate), "--json").out)["calls"] == 0
 

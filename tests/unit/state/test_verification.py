@@ -211,7 +211,7 @@ def test_a_head_is_found_again_after_more_records(connection: sqlite3.Connection
     head = evidence(connection).head(5.0)
     assert (head.seq, head.at) == (LOG, 5.0)
     SqliteAudit(connection).append(RECORD)
-    assert compared(connection, head) == (True, "record 6 is the one it was taken of")
+    assert compared(connection, head) == (True, "record 6 has this hash")
     assert compared(connection, Head(head.hash)) == (True, "record 6 has this hash")
 
 
@@ -219,7 +219,7 @@ def test_the_head_of_an_empty_log_is_found_again() -> None:
     connection = written(records=0)
     head = evidence(connection).head(5.0)
     SqliteAudit(connection).append(RECORD)
-    assert compared(connection, head) == (True, "record 0 is the one it was taken of")
+    assert compared(connection, head) == (True, "record 0 has this hash")
     assert compared(connection, Head(head.hash)) == (True, "record 0 has this hash")
     connection.close()
 
@@ -227,7 +227,7 @@ def test_the_head_of_an_empty_log_is_found_again() -> None:
 REWRITES: dict[str, tuple[Callable[[list[Record]], list[Record]], str, str]] = {
     "edited": (
         lambda records: [replace(records[0], tool="get_identity"), *records[1:]],
-        "record 6 is not the one it was taken of: the log was rewritten",
+        "record 6 has another hash: the log was rewritten",
         "no record has this hash: the log was rewritten, cut off, or pruned beyond it",
     ),
     "cut off": (

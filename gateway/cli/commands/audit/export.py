@@ -12,14 +12,13 @@ from typing import IO, Final
 import click
 
 from gateway.cli import calls
-from gateway.cli.evidence import evidence
+from gateway.cli.evidence import evidence, missing
 from gateway.cli.flags import json_flag, with_settings
-from gateway.cli.in_force import NO_STATE
 from gateway.cli.moments import moment
 from gateway.cli.screen import note
 from gateway.cli.words import counted
 from gateway.clock import SystemClock
-from gateway.errors import StateError, UsageError
+from gateway.errors import UsageError
 from gateway.settings import Settings
 from gateway.state import Entry
 
@@ -57,7 +56,7 @@ def command(settings: Settings, *, form: str | None, output: Path | None, as_jso
     first, last = moment(span["since"], "--since", now), moment(span["until"], "--until", now)
     with evidence(settings.state) as found:
         if found is None:
-            raise StateError(f"{NO_STATE} (`{settings.state}`)", "connect an MCP client, or see `keyid-gateway demo`")
+            raise missing(settings.state)
         number = 0
         with _opened(output) as stream:
             write = _csv(stream) if form == "csv" else _lines(stream)

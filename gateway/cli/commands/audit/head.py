@@ -6,13 +6,11 @@ from typing import Final
 
 import click
 
-from gateway.cli.evidence import evidence, key_file
+from gateway.cli.evidence import evidence, key_file, missing
 from gateway.cli.flags import json_flag, with_settings
-from gateway.cli.in_force import NO_STATE
 from gateway.cli.screen import record, say
 from gateway.cli.words import local
 from gateway.clock import SystemClock
-from gateway.errors import StateError
 from gateway.settings import Settings
 from gateway.state import signing
 from gateway.state.heads import Head
@@ -38,7 +36,7 @@ def command(settings: Settings, *, as_json: bool) -> int:
     """The command; its help is `HELP`."""
     with evidence(settings.state) as found:
         if found is None:
-            raise StateError(f"{NO_STATE} (`{settings.state}`)", "connect an MCP client, or see `keyid-gateway demo`")
+            raise missing(settings.state)
         head = found.head(round(SystemClock().now(), 3))
     key = key_file(settings)
     if key.exists():
@@ -48,7 +46,7 @@ def command(settings: Settings, *, as_json: bool) -> int:
         return 0
     say(f"record   {head.seq}")
     say(f"hash     {head.hash}")
-    say(f"taken    {local(head.at):%Y-%m-%d %H:%M:%S}")
+    say(f"taken    {local(head.at):%Y-%m-%d %H:%M:%S %Z}")
     say(f"signed   {f'by {head.key}' if head.key else 'no (`keyid-gateway audit key` makes a key)'}")
     say("next: keep it where nobody on this machine can change it; `keyid-gateway audit verify --head HASH` compares")
     return 0

@@ -79,7 +79,7 @@ def _agreed(planned: Plan, *, as_json: bool) -> bool:
     if as_json or not sys.stdin.isatty():
         raise UsageError("nobody is there to be asked", "`--yes` answers beforehand")
     say(f"records {planned.first} to {planned.through} of {planned.records} would go:")
-    say(f"from {local(planned.since):%Y-%m-%d %H:%M} until {local(planned.until):%Y-%m-%d %H:%M}")
+    say(f"from {local(planned.since):%Y-%m-%d %H:%M} until {local(planned.until):%Y-%m-%d %H:%M %Z}")
     return click.confirm("take them out for good?")
 
 
@@ -106,7 +106,8 @@ def _say(done: Pruned, planned: Plan, *, as_json: bool) -> None:
     if as_json:
         document({"removed": done.number, "kept": kept, "bytes": done.bytes})
         return
-    say(f"took out {counted(done.number, 'record')}, kept {kept}; {done.bytes / 1e6:.1f} MB are in use")
+    say(f"took out {counted(done.number, 'record')}, kept {kept} (the newest says what was taken out)")
+    say(f"{done.bytes / 1e6:.1f} MB are in use")
     if not done.shrinks:
         say("the file keeps its size, because an older version made it; what is free in it is used again")
     say("next: keep a new head elsewhere: `keyid-gateway audit head`")

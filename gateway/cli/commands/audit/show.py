@@ -6,12 +6,11 @@ from typing import Final
 import click
 
 from gateway.cli import calls
-from gateway.cli.evidence import evidence
+from gateway.cli.evidence import evidence, missing
 from gateway.cli.flags import json_flag, with_settings
-from gateway.cli.in_force import NO_STATE
 from gateway.cli.screen import document, say
 from gateway.cli.words import latency, local, shown
-from gateway.errors import GatewayError, UsageError
+from gateway.errors import UsageError
 from gateway.settings import Settings
 from gateway.state import Entry, Record
 from gateway.state.evidence import Evidence
@@ -36,7 +35,7 @@ def command(settings: Settings, *, decision: str, as_json: bool) -> int:
     """The command; its help is `HELP`."""
     with evidence(settings.state) as found:
         if found is None:
-            raise GatewayError(f"{NO_STATE} (`{settings.state}`)", "connect an MCP client")
+            raise missing(settings.state)
         records = found.story(_whole(found, decision))
         newest = found.newest()
     if as_json:
@@ -82,7 +81,7 @@ def _tell(records: Sequence[tuple[Entry, str]], newest: int) -> None:
 
 
 def _tell_one(record: Record, first: Record) -> None:
-    moment = f"{local(record.at):%Y-%m-%d %H:%M:%S}"
+    moment = f"{local(record.at):%Y-%m-%d %H:%M:%S %Z}"
     if record.kind == "settled":
         status = "" if record.upstream_status is None else f", HTTP {record.upstream_status}"
         say(f"settled    {moment}  {shown(record.outcome or '')}{status}, took {latency(record.latency_ms)}")

@@ -1,37 +1,40 @@
 """`audit verify`: whether the log is what was written."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import click
 
-from gateway.cli.evidence import evidence, key_file
+from gateway.cli.evidence import evidence, key_file, missing
 from gateway.cli.flags import json_flag, with_settings
-from gateway.cli.in_force import NO_STATE
 from gateway.cli.screen import document, say
 from gateway.cli.words import counted, local, shown
 from gateway.errors import ConfigError, UsageError
 from gateway.settings import Settings
 from gateway.state import signing
 from gateway.state.heads import Head, is_hash, parse
+from gateway.state.signing import Signature
 from gateway.state.verification import Comparison, Verification
 
 FAILED: Final = 1
+_LONGEST_KEY: Final = 64
 
 HELP: Final = """Say whether the audit log is what was written: no record changed, missing, moved or added.
 
-The first record that is not as it was written ends it: what follows hangs on it. Exit code 1. By itself the file cannot
-tell that somebody wrote all of it anew, or put an older copy in its place: a head that was kept elsewhere can
-(--head, may be repeated: a file of heads, one a line, or a hash).
+The first record that is not as it was written ends it: what follows hangs on it. By itself the file cannot tell that
+somebody wrote all of it anew, or put an older copy in its place: a head that was kept elsewhere can (--head, may be
+repeated: a file of heads, one a line, or a hash).
+
+Exit codes: 0 (it is), 1 (it is not, or a head says otherwise), 5 (there is no state file).
 
 \b
 --json: {"ok", "records", "first", "last", "adopted", "hash",
   "broken": null or {"seq", "what", "means"},
-  "heads": [{"seq", "hash", "at", "same", "signed", "what"}]}; records up
-  to "adopted" are older than the chain; "signed" is null where no key
-  was there to check with"""
+  "heads": [{"seq", "hash", "at", "same", "signed", "signature",
+  "what"}]}; records up to "adopted" are older than the chain; "signature"
+  is "good", "missing", "of another key", "wrong", or null (and so is
+  "signed") where no key was there to check with"""
 
 
 @click.command("verify", help=HELP, short_help="say whether the log is what was written")
@@ -46,18 +49,14 @@ def command(settings: Settings, *, given: tuple[str, ...], public_key: str | Non
     heads = [head for text in given for head in _heads(text)]
     signed = _signed(heads, settings, public_key)
     with evidence(settings.state) as found:
-        verified = None if found is None else found.verify(heads)
-    if verified is None:
-        verified = Verification(1, 0, 0, "", None, tuple(_gone(head) for head in heads))
-        if not as_json:
-            say(f"{NO_STATE} (`{settings.state}`)")
-    compared = tuple(map(_with_signature, verified.comparisons, signed))
-    verified = replace(verified, comparisons=compared)
+        if found is None:
+            raise missing(settings.state)
+        verified = found.verify(heads)
     if as_json:
         document(_data(verified, signed))
     else:
-        _show(verified, settings.state)
-    return 0 if verified.ok else FAILED
+        _show(verified, signed, settings.state)
+    return 0 if _ok(verified, signed) else FAILED
 
 
 def _heads(text: str) -> list[Head]:
@@ -72,32 +71,28 @@ def _heads(text: str) -> list[Head]:
         raise ConfigError(f"`{shown(text)}` cannot be read: {reason}", hint) from None
 
 
-def _signed(heads: Sequence[Head], settings: Settings, public_key: str | None) -> list[bool | None]:
-    """Whether each head is signed by the right key; None where nobody asks for a signature."""
+def _signed(heads: Sequence[Head], settings: Settings, public_key: str | None) -> list[Signature | None]:
+    """What becomes of the signature of each head; None where nobody asks for one, or no key is there to check with."""
     own = key_file(settings)
     asked = public_key is not None
     if public_key is None and own.exists() and any(head.signature for head in heads):
         public_key = signing.public_part(own)
     if public_key is None:
         return [None] * len(heads)
-    return [signing.is_signed_by(head, public_key) if asked or head.signature else None for head in heads]
+    return [signing.signature(head, public_key) if asked or head.signature else None for head in heads]
 
 
-def _gone(head: Head) -> Comparison:
-    return Comparison(head, same=False, what="there is no state file: the log was moved away or deleted")
+def _ok(found: Verification, signed: Sequence[Signature | None]) -> bool:
+    return found.ok and all(each in ("good", None) for each in signed)
 
 
-def _with_signature(comparison: Comparison, signed: bool | None) -> Comparison:  # noqa: FBT001 - what `map` hands on
-    if signed is not False:
-        return comparison
-    return replace(comparison, same=False, what="its signature is missing, is of another key, or does not belong to it")
-
-
-def _show(found: Verification, path: Path) -> None:
+def _show(found: Verification, signed: Sequence[Signature | None], path: Path) -> None:
     number = found.last - found.first + 1
     if found.broken is None and number:
         say(f"the audit log is what was written: {counted(number, 'record')}, {found.first} to {found.last}")
-    elif found.broken is not None:
+    elif found.broken is None:
+        say("the audit log is empty: no call has been judged yet")
+    else:
         say(f"the audit log is not what was written: {found.broken.what}")
         say(f"that means: {found.broken.means}")
         if number:
@@ -105,20 +100,38 @@ def _show(found: Verification, path: Path) -> None:
         say(f"next: keep a copy of `{path}` (and `-wal` beside it) as it is; then move it away to start a fresh one")
     if found.adopted:
         say(f"records 1 to {found.adopted} are older than the chain: it knows nothing of what happened to them before")
-    for comparison in found.comparisons:
-        say(f"{'head' if comparison.same else 'HEAD DIFFERS'} {_name(comparison.head)}: {comparison.what}")
+    for comparison, signature in zip(found.comparisons, signed, strict=True):
+        say(_compared(comparison, signature))
     if found.broken is None and number and not found.comparisons:
         say("next: only a head kept elsewhere tells whether all of it was written anew: `keyid-gateway audit head`")
 
 
+def _compared(found: Comparison, signature: Signature | None) -> str:
+    """What is to be said of a head: whether the log has it, and whether it is from whom it should be."""
+    head = found.head
+    faults: Mapping[Signature | None, tuple[str, str]] = {
+        "missing": ("HEAD NOT SIGNED", "it has no signature: anybody may have written it"),
+        "of another key": (
+            "HEAD OF ANOTHER KEY",
+            f"it names the key `{shown(head.key, _LONGEST_KEY)}` as its signer's",
+        ),
+        "wrong": ("HEAD NOT GENUINE", "its signature is of something else: the head was changed after it was signed"),
+    }
+    words, fault = faults.get(signature, ("head", ""))
+    by = f", signed by `{shown(head.key, _LONGEST_KEY) or 'the key'}`" if signature == "good" else ""
+    end = f"{found.what}{by}" + (f"; {fault}" if fault else "")
+    return f"{words if found.same else 'HEAD DIFFERS'} {_name(head)}: {end}"
+
+
 def _name(head: Head) -> str:
-    return f"{head.hash[:16]}… of {local(head.at):%Y-%m-%d %H:%M:%S}" if head.seq is not None else f"{head.hash[:16]}…"
+    short = f"{head.hash[:16]}…"
+    return short if head.seq is None else f"{short} of {local(head.at):%Y-%m-%d %H:%M:%S %Z}"
 
 
-def _data(found: Verification, signed: Sequence[bool | None]) -> Mapping[str, object]:
+def _data(found: Verification, signed: Sequence[Signature | None]) -> Mapping[str, object]:
     broken = found.broken
     return {
-        "ok": found.ok,
+        "ok": _ok(found, signed),
         "records": found.last - found.first + 1,
         "first": found.first,
         "last": found.last,
@@ -131,7 +144,8 @@ def _data(found: Verification, signed: Sequence[bool | None]) -> Mapping[str, ob
                 "hash": comparison.head.hash,
                 "at": comparison.head.at,
                 "same": comparison.same,
-                "signed": each,
+                "signed": None if each is None else each == "good",
+                "signature": each,
                 "what": comparison.what,
             }
             for comparison, each in zip(found.comparisons, signed, strict=True)
