@@ -17,6 +17,7 @@ from gateway.upstream.session import Upstream
 
 _MISS_SECONDS = 5.0
 _MAX_PAGES = 1000
+_MAX_BYTES = 2**26
 _LONGEST_CAUSE = 300
 
 
@@ -54,12 +55,16 @@ class Mirror:
 
     async def _fetch(self, like: Message) -> Answer | None:
         cursor: str | None = None
+        size = 0
         for _ in range(_MAX_PAGES):
             params: dict[str, Json] = {} if cursor is None else {"cursor": cursor}
             as_of = self.catalogue.changes
             answer = await self._upstream.ask("tools/list", params, like)
-            if answer.result is None:
+            if answer.response is None or answer.result is None:
                 return _failed(answer)
+            size += len(answer.response.raw)
+            if size > _MAX_BYTES:
+                return Answer("answered", failure=f"the upstream's list of tools is larger than {_MAX_BYTES} bytes")
             self.catalogue.page(cursor, answer.result, as_of=as_of)
             following = answer.result.get("nextCursor")
             if not isinstance(following, str):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway import __main__ as program
-from gateway import app, policies, replies
+from gateway import app, mirror, policies, replies
 from gateway.crowd import Crowd
 from gateway.jsonrpc import Message
 from gateway.state import State, database
@@ -49,6 +49,11 @@ def terse() -> None:
     (Crowd.__init__.__kwdefaults__ or {}).update(most_said=2)
 
 
+def brief() -> None:
+    """A list of tools of a few thousand bytes is too long."""
+    vars(mirror)["_MAX_BYTES"] = 4096
+
+
 def few() -> None:
     """Two connections are all that requests get."""
     vars(wire)["most_connections"] = lambda: 2
@@ -82,6 +87,7 @@ ALTERATIONS: Final[Mapping[str, Callable[[], None]]] = {
     "watchful": watchful,
     "crowded": crowded,
     "terse": terse,
+    "brief": brief,
     "few": few,
     "narrow": narrow,
     "noisy": noisy,

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.arena import ERAS, GOOD, Arena, exact, open_arena
+from tests.e2e.process import ALLOW_ALL, Gateway, Home
+from tests.e2e.scripted import Scripted, result
 
 BACKTRACKS = ["^(a+)+$", "^(a|a)*b$", "(.*)(.*)(.*)(.*)(.*)x$", "^([a-z]+)*\\d$", "(x+x+)+y"]
 POLICY = {
@@ -123,3 +125,14 @@ def test_b28_a_flood_of_refusals_is_answered_one_by_one(arena: Arena) -> None:
     assert set(codes) == {-32700, -32600}
     assert arena.gateway.answer("end")["error"]["code"] == -32601
     assert arena.good_call()
+
+
+def test_b28_a_list_of_tools_without_end_is_given_up(home: Home) -> None:
+    tools = [{"name": f"t{number}", "inputSchema": {"type": "object"}} for number in range(50)]
+    with Scripted() as upstream, Gateway(home, upstream.url, policy=ALLOW_ALL, altered="brief") as gateway:
+        gateway.initialize()
+        upstream.script("tools/list", *[result({"tools": tools, "nextCursor": str(page)}) for page in range(10)])
+        failed = gateway.call("t1", {})
+        assert failed["message"] == "the upstream's list of tools is larger than 4096 bytes"
+        assert len(upstream.asked("tools/list")) == 2
+        assert upstream.calls("t1") == []
