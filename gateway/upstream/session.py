@@ -114,7 +114,7 @@ class Upstream:
         answer = await self._post(message, message.raw, headers)
         if answer.failure is not None:
             _LOG.warning("%s was not delivered: %s", message.method or "a response", answer.failure)
-        if message.method == "notifications/initialized" and answer.failure is None:
+        if message.method == "notifications/initialized":  # delivered or not: nobody says it again
             self._own_stream.open(self._own_headers)
         return answer
 

@@ -10,7 +10,8 @@ from tests.e2e import scripted
 from tests.e2e.arena import HANDSHAKE, META, STATELESS
 from tests.e2e.faults import REFUSED
 from tests.e2e.place import FREE, GIVEN_BACK, KEPT, TOOLS, Place, open_place
-from tests.e2e.scripted import Asked, Line, Reply, after, http, raw, said, stream
+from tests.e2e.process import ALLOW_ALL, Gateway, Home
+from tests.e2e.scripted import Asked, Line, Reply, Scripted, after, http, raw, said, stream
 
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 ACKNOWLEDGED = {
@@ -194,3 +195,12 @@ def test_a_stream_that_is_refused_is_an_error_and_nothing_else(place: Place) -> 
     assert place.gateway.request("subscriptions/listen", wanted)["error"]["data"] == {"status": 503}
     assert "result" in place.gateway.request("ping")
     assert place.gateway.others == []
+
+
+def test_the_stream_of_the_server_is_opened_though_the_end_of_the_handshake_was_lost(home: Home) -> None:
+    news = {"jsonrpc": "2.0", "method": "notifications/prompts/list_changed"}
+    with Scripted() as upstream, Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        upstream.script("notifications/initialized", http(503))
+        upstream.script("GET", stream(news))
+        gateway.initialize()
+        gateway.hear("notifications/prompts/list_changed")
