@@ -13,6 +13,7 @@ from gateway import __version__
 from gateway.catalogue import Catalogue
 from gateway.cli.causes import causes
 from gateway.clock import SystemClock
+from gateway.credentials import Challenge
 from gateway.credentials.oauth import OAuth
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Json
@@ -43,7 +44,26 @@ def fetch(settings: Settings) -> Catalogue:
 
 
 async def _bounded(settings: Settings, refusals: list[int]) -> Catalogue:
-    """The list; an HTTP status that refuses is noted in `refusals`, because the SDK's errors do not say it."""
+    """The list; an HTTP status that refuses is noted in `refusals`, because the SDK's errors do not say it.
+
+    A sign-in that is refused is renewed once, as `run` does.
+    """
+    if settings.oauth is None:
+        return await _fetch(settings, None, refusals)
+    oauth = OAuth(settings.oauth, SystemClock(), sign_in=False)
+    shown = await oauth.authorization()
+    try:
+        return await _fetch(settings, shown, refusals)
+    except Exception:  # whatever the SDK makes of a refusal
+        if shown is None or refusals[-1:] != [401]:
+            raise
+        if await oauth.refused(Challenge(401, ""), shown, may_ask=False) is not True:
+            raise
+    refusals.clear()
+    return await _fetch(settings, await oauth.authorization(), refusals)
+
+
+async def _fetch(settings: Settings, shown: str | None, refusals: list[int]) -> Catalogue:
     from httpx2 import AsyncClient, Response
 
     async def look(response: Response) -> None:
@@ -51,9 +71,7 @@ async def _bounded(settings: Settings, refusals: list[int]) -> Catalogue:
             refusals.append(response.status_code)
 
     headers = {header.name: header.value for header in settings.header}
-    if settings.oauth is not None:
-        shown = await OAuth(settings.oauth, SystemClock(), sign_in=False).authorization()
-        headers |= {} if shown is None else {"Authorization": shown}
+    headers |= {} if shown is None else {"Authorization": shown}
     async with (
         asyncio.timeout(BOUND_SECONDS),
         AsyncClient(headers=headers, timeout=BOUND_SECONDS, trust_env=False, event_hooks={"response": [look]}) as http,

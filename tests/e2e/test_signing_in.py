@@ -222,6 +222,12 @@ def test_a_token_that_the_server_no_longer_takes_is_renewed_and_the_call_sent_on
     assert signed_in.standin.authority.counts["refresh"] == 1
 
 
+def test_commands_renew_a_sign_in_as_run_does(signed_in: Person) -> None:
+    signed_in.standin.authority.end_access()
+    assert signed_in.types("tools", "--json").code == 0
+    assert signed_in.standin.authority.counts["refresh"] == 1
+
+
 def test_a_sign_in_that_was_revoked_says_so_and_the_gateway_lives_on(signed_in: Person) -> None:
     signed_in.standin.authority.end_all()
     with running(signed_in) as gateway:
