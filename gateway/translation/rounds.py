@@ -46,10 +46,10 @@ class Rounds:
         return True
 
     def abandon(self) -> None:
-        """The client began anew: nobody answers what was asked before."""
+        """The session is over: nobody answers what was asked in it."""
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(GatewayError("the client began a new session before it answered"))
+                waiting.set_exception(GatewayError("the session ended before the client answered"))
 
     async def finish(self, request: Message, opening: words.Opening) -> Message:
         """The last answer to a request of the stateless revision, once the client has answered what it was asked."""

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from gateway.clock import SystemClock
 from gateway.exchanges import MAX_ROUNDS
+from gateway.standin import Standin, StandinOptions
 from tests.e2e.process import ALLOW_ALL, Gateway, Home, decision
 from tests.e2e.scripted import (
     Asked,
@@ -519,3 +521,16 @@ def test_the_end_ends_the_stream_at_once(home: Home, upstream: Modern) -> None:
         gateway.initialize()
         upstream.wait_for("subscriptions/listen")
         assert gateway.close() == 0
+
+
+def test_a_question_that_is_open_at_the_end_is_answered_in_words_that_say_so(home: Home) -> None:
+    with (
+        Standin(StandinOptions(protocol="modern"), clock=SystemClock()) as standin,
+        Gateway(home, standin.url, policy=ALLOW_ALL) as gateway,
+    ):
+        gateway.initialize({"elicitation": {}})
+        asking = gateway.begin("tools/call", {"name": "standin_read_3", "arguments": {}})
+        gateway.hear("elicitation/create")
+        assert gateway.close() == 0
+        (last,) = (message for message in gateway.rest() if message.get("id") == asking)
+        assert last["error"]["message"] == "the session ended before the client answered"
