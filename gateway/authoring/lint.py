@@ -1,6 +1,7 @@
 """`lint`: what a person would regret in a policy that is valid. What is not certain is not said.
 
-Rules that are proven never to decide anything are `implied`'s; the rest is here: names and paths that the server does
+Rules that are proven never to decide anything are `implied`'s; what a condition does not see or can never judge is
+`loopholes`'; the rest is here: names and paths that the server does
 not have, an open default, patterns that match anywhere, trust in what the server says of itself, sections left out.
 
 What is known of the server's tools comes in as a `Catalogue` that is whole: then a name it lacks is wrong. Without one,
@@ -15,12 +16,13 @@ from typing import Final
 
 from gateway.authoring.findings import Finding
 from gateway.authoring.implied import entries, implied
+from gateway.authoring.loopholes import ELSEWHERE, conditions, loopholes, matched
 from gateway.authoring.risk import assess
 from gateway.catalogue import Catalogue, Definition
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools
 from gateway.policy import Policy
-from gateway.policy.checks import Check, Condition
+from gateway.policy.checks import Check
 from gateway.policy.compiled import Entry
 from gateway.policy.globs import STAR, parse
 from gateway.policy.paths import EACH
@@ -44,7 +46,7 @@ def lint(policy: Policy, catalogue: Catalogue | None) -> tuple[Finding, ...]:
         for check in (*entry.checks, *entry.approvals):
             found += _trusting(check)
             found += _anywhere(check)
-    found += _sections(policy)
+    found += [*loopholes(policy, catalogue), *_sections(policy)]
     where = places(policy.text, policy.name)
     return tuple(sorted(set(found), key=lambda item: (*where.value(item.pointer), item.pointer, item.message)))
 
@@ -118,25 +120,12 @@ def _paths(policy: Policy, catalogue: Catalogue | None) -> Iterator[Finding]:
     for entry in entries(policy):
         if entry is policy.all_tools:
             continue
-        tools = _matched(policy, entry, catalogue)
-        for where, item in _argument_paths(entry):
+        tools = matched(policy, entry, catalogue)
+        for _, where, item in conditions(entry):
             lacking = [_lacks(tool, item.path.steps) for tool in tools]
             missing = next((found for found in lacking if found is not None), None)
             if missing is not None and None not in lacking:
-                yield Finding(where, *_missing(entry, item.path.text, missing))
-
-
-def _matched(policy: Policy, entry: Entry, catalogue: Catalogue) -> list[Definition]:
-    names = catalogue.names() if STAR in entry.key else (entry.key,)
-    named = (name for name in names if entry in policy.listed(name))
-    return [definition for name in named if (definition := catalogue.definition(name)) is not None]
-
-
-def _argument_paths(entry: Entry) -> Iterator[tuple[str, Condition]]:
-    for check in (*entry.checks, *entry.approvals):
-        for index, item in enumerate(check.conditions):
-            if item.path.root == "args":
-                yield f"{check.rule}/conditions/{index}/path", item
+                yield Finding(f"{where}/path", *_missing(entry, item.path.text, missing))
 
 
 def _missing(entry: Entry, text: str, missing: tuple[str, Collection[str]]) -> tuple[str, str]:
@@ -153,7 +142,7 @@ def _lacks(definition: Definition, steps: tuple[object, ...]) -> tuple[str, Coll
     """
     schema: Json = definition.get("inputSchema")
     for step in steps:
-        if not isinstance(schema, dict) or schema.keys() & _ELSEWHERE:
+        if not isinstance(schema, dict) or schema.keys() & ELSEWHERE:
             return None
         if step is EACH or isinstance(step, int):
             schema = schema.get("items")
@@ -165,11 +154,6 @@ def _lacks(definition: Definition, steps: tuple[object, ...]) -> tuple[str, Coll
             return str(step), tuple(properties)[:_NAMED]
         schema = properties[str(step)]
     return None
-
-
-_ELSEWHERE: Final = frozenset(
-    {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "then", "else", "patternProperties", "prefixItems"}
-)
 
 
 # --- what is open -----------------------------------------------------------------------------------------------------

@@ -25,7 +25,8 @@ def when(path: str, op: str, value: Any, *more: Any) -> dict[str, Any]:
 def server(**schemas: Any) -> Catalogue:
     catalogue = Catalogue()
     tools: Any = [
-        {"name": name, "inputSchema": {"type": "object", "properties": schema}} for name, schema in schemas.items()
+        {"name": name, "inputSchema": {"type": "object", "properties": schema, "required": [*{"to"} & schema.keys()]}}
+        for name, schema in schemas.items()
     ]
     catalogue.page(None, {"tools": tools})
     return catalogue
@@ -97,7 +98,7 @@ def said(found: Policy, catalogue: Catalogue | None = SERVER) -> list[tuple[str,
             ),
         ),
         (
-            {"send": {"require": [when("args.to", "regex", "@example\\.com$")]}},
+            {"send": {"require": [when("args.any", "regex", "@example\\.com$")]}},
             {},
             (
                 "/tools/send/require/0/conditions/0/value",
@@ -151,7 +152,7 @@ def said(found: Policy, catalogue: Catalogue | None = SERVER) -> list[tuple[str,
             ),
         ),
         (
-            {"send": {"deny_if": [when("args.to", "eq", 1), when("args.to", "eq", 1, when("args.cc", "eq", 1))]}},
+            {"send": {"deny_if": [when("args.any", "eq", 1), when("args.any", "eq", 1, when("args.any.x", "eq", 1))]}},
             {},
             (
                 "/tools/send/deny_if/1",
@@ -160,7 +161,7 @@ def said(found: Policy, catalogue: Catalogue | None = SERVER) -> list[tuple[str,
             ),
         ),
         (
-            {"send": {"require": [when("args.to", "eq", 1), when("args.to", "eq", 1, when("args.cc", "eq", 1))]}},
+            {"send": {"require": [when("args.any", "eq", 1), when("args.any", "eq", 1, when("args.any.x", "eq", 1))]}},
             {},
             (
                 "/tools/send/require/0",
@@ -169,7 +170,7 @@ def said(found: Policy, catalogue: Catalogue | None = SERVER) -> list[tuple[str,
             ),
         ),
         (
-            {"send": {"deny_if": [when("args.to", "eq", 1), when("args.to", "eq", 1)]}},
+            {"send": {"deny_if": [when("args.any", "eq", 1), when("args.any", "eq", 1)]}},
             {},
             (
                 "/tools/send/deny_if/1",
