@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from gateway.cli.screen import console, styled
-from gateway.cli.words import latency, local, shown
+from gateway.cli.words import latency, local, named, shown
 from gateway.state import Entry, Record
 
 if TYPE_CHECKING:
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 ROOMY: Final = 140
 """Columns from which on the reason stands on the same line."""
+ROOMIER: Final = 180
+"""Columns from which on it is said as well who called."""
 OF_THE_LOG: Final = frozenset({"pruned", "adopted"})
 """Kinds of records that tell of no call."""
-_TOOL, _OUTCOME, _LATENCY = 31, 19, 7
+_TOOL, _OUTCOME, _LATENCY, _GRANT, _CLIENT = 31, 19, 7, 12, 18
 _STYLES: Final[Mapping[str, str]] = {"allow": "green", "deny": "red", "observe": "yellow"}
 _EFFECTS: Final[Mapping[str, str]] = {"observe": "would"}
 """In the column of effects; that it would *deny* stands before the reason."""
@@ -62,17 +64,21 @@ def merged(entries: Iterable[Entry]) -> list[JudgedCall]:
 def headings(width: int) -> str:
     """What stands in the columns of `line`."""
     words = f"{'time':<8}  {'effect':<6}  {'tool':<{_TOOL}}  {'outcome':<{_OUTCOME}}  {'took':>{_LATENCY}}"
+    if width >= ROOMIER:
+        words += f"  {'grant':<{_GRANT}}  {'client':<{_CLIENT}}"
     return f"{words}  {'decision':<16}  rule, reason" if width >= ROOMY else words
 
 
 def line(call: JudgedCall, width: int) -> "Text":
     """A call in one line, or in two where `width` columns are too few for the reason of a refusal."""
     record = call.record
-    name = record.tool or record.method
+    name = named(record.tool, _TOOL) if record.tool else shown(record.method, _TOOL)
     took = latency(call.settled.latency_ms) if call.settled is not None else ""
     text = styled(f"{local(record.at):%H:%M:%S}  ")
     text.append(f"{_EFFECTS.get(record.effect, record.effect):<6}  ", style=_STYLES.get(record.effect, ""))
-    text.append(f"{shown(name, _TOOL):<{_TOOL}}  {shown(call.outcome):<{_OUTCOME}}  {took:>{_LATENCY}}")
+    text.append(f"{name:<{_TOOL}}  {shown(call.outcome):<{_OUTCOME}}  {took:>{_LATENCY}}")
+    if width >= ROOMIER:
+        text.append(f"  {shown(record.grant):<{_GRANT}}  {shown(record.client_name):<{_CLIENT}}")
     reason = f"{shown(record.decision_id):<16}  {shown(record.rule)}"
     says_why = record.effect != "allow" or record.kind in OF_THE_LOG
     if record.kind in OF_THE_LOG:
@@ -88,8 +94,8 @@ def line(call: JudgedCall, width: int) -> "Text":
 
 
 def day(call: JudgedCall) -> str:
-    """The local date of a call."""
-    return f"{local(call.record.at):%Y-%m-%d}"
+    """The local date of a call, and of which time zone it is."""
+    return f"{local(call.record.at):%Y-%m-%d (%Z)}"
 
 
 def as_data(entry: Entry) -> Mapping[str, object]:
@@ -99,10 +105,13 @@ def as_data(entry: Entry) -> Mapping[str, object]:
 
 
 class Printer:
-    """Prints calls under headings, and the date wherever it changes; of the first batch only the `last`."""
+    """Prints calls under headings, and the date wherever it changes; of the first batch only the `last`.
 
-    def __init__(self, *, last: int | None = None) -> None:
-        self._console = console()
+    `wide`: every column, however wide the terminal is.
+    """
+
+    def __init__(self, *, last: int | None = None, wide: bool = False) -> None:
+        self._console = console(wide=wide)
         self._begun = False
         self._last = last
         self._day = ""

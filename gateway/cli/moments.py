@@ -24,7 +24,10 @@ def span(text: str, flag: str) -> float:
 
 
 def moment(text: str | None, flag: str, now: float) -> float | None:
-    """A moment in seconds since the epoch: so long ago, or a date of this machine's time zone. Raises `UsageError`."""
+    """A moment in seconds since the epoch: so long ago, or a date of this machine's time zone. Raises `UsageError`.
+
+    A date that names a time zone (`2026-01-31T14:00Z`) is one of that.
+    """
     if text is None:
         return None
     if _SPAN.fullmatch(text.strip()):

@@ -53,8 +53,8 @@ def record(value: object) -> None:
     click.echo(json.dumps(value, separators=(",", ":")))
 
 
-def console() -> "Console":
-    """Rich on standard output, as this module's rules want it."""
+def console(*, wide: bool = False) -> "Console":
+    """Rich on standard output, as this module's rules want it; `wide`: as where nobody looks."""
     from rich.console import Console  # only where people read
 
     class OurConsole(Console):
@@ -62,7 +62,7 @@ def console() -> "Console":
             """Leave it to the program: Rich itself would exit with 1 here."""
             raise BrokenPipeError
 
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    width = None if sys.stdout.isatty() and not wide else _PIPE_WIDTH
     return OurConsole(width=width, highlight=False, markup=False, emoji=False)
 
 

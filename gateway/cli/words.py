@@ -26,6 +26,14 @@ def shown(text: str, longest: int | None = None) -> str:
     return f"{safe[: max(longest, _SHORTEST) - 1]}…"
 
 
+def named(text: str, longest: int | None = None) -> str:
+    """A name from outside, between quotes where it only looks like another: blanks at its edges, escapes, nothing."""
+    plain = shown(text)
+    if plain == text == text.strip() and text and '"' not in text and "  " not in text:
+        return shown(text, longest)
+    return f'"{shown(text, None if longest is None else longest - 2)}"'
+
+
 def counted(number: int, noun: str) -> str:
     """`1 tool`, `2 tools`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

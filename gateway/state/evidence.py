@@ -39,6 +39,10 @@ class Evidence:
         """The calls that are asked for, as they are read."""
         return queries.find(self.connection, query, order=order, limit=limit)
 
+    def values(self, what: str, most: int) -> list[str]:
+        """Up to `most` values that the newest calls have where a query asks for `what`."""
+        return queries.values(self.connection, what, most)
+
     def story(self, decision_id: str) -> list[tuple[Entry, str]]:
         """Every record of one call, and of the rounds that followed it, each with its hash."""
         return [

@@ -30,6 +30,23 @@ _SETTLED: Final = (
     f"SELECT seq, {LIST} FROM audit INDEXED BY audit_decision "  # noqa: S608 - constants
     "WHERE decision_id = ? AND kind = 'settled' ORDER BY seq DESC LIMIT 1"
 )
+_LOOKED_AT: Final = 100_000
+"""Calls: a question that found nothing is not worth more."""
+VALUES: Final[Mapping[str, str]] = {
+    name: f"SELECT {column} AS value FROM audit INDEXED BY audit_calls WHERE {_FIRST} ORDER BY at DESC"  # noqa: S608 - constants
+    for name, column in (
+        ("tool", "tool"),
+        ("rule", "rule"),
+        ("reason", "reason"),
+        ("grant", "grant_name"),
+        ("session", "session"),
+        ("client", "client_name"),
+    )
+} | {
+    "server": f"SELECT server AS value FROM audit WHERE {_FIRST} ORDER BY seq DESC",  # noqa: S608 - constants
+    "outcome": "SELECT outcome AS value FROM audit INDEXED BY audit_failed WHERE kind = 'settled' AND outcome <> 'ok'",
+}
+"""What the log has to be asked for, newest first where the index has it so."""
 _ROUND: Final = re.compile(r"decision (\S+) began$")
 _ASKED: Final = "input required"
 """The outcome of a call that goes on in another round."""
@@ -145,6 +162,12 @@ def _is_pattern(text: str) -> bool:
 def _pattern(text: str) -> str:
     """As SQLite's GLOB reads it: `*` and `?` stand for others, everything else for itself."""
     return text.replace("[", "[[]")
+
+
+def values(connection: sqlite3.Connection, what: str, most: int) -> list[str]:
+    """Up to `most` different values of a column (`what`: a name in `VALUES`) in the newest calls."""
+    rows = connection.execute(f"SELECT DISTINCT value FROM ({VALUES[what]} LIMIT ?) LIMIT ?", (_LOOKED_AT, most))  # noqa: S608 - constants
+    return sorted(str(value) for (value,) in rows if value)
 
 
 def story(connection: sqlite3.Connection, decision_id: str) -> list[Entry]:

@@ -9,9 +9,9 @@ from typing import Final
 
 _DAY: Final = 86_400
 _CALLS: Final = (
-    "SELECT tool, effect, rule, count(*) FROM audit INDEXED BY audit_calls "
+    "SELECT tool, effect, rule, grant_name, client_name, count(*) FROM audit INDEXED BY audit_calls "
     "WHERE kind <> 'settled' AND kind NOT IN ('pruned', 'adopted', 'self-test') AND at >= ? AND at < ? "
-    "GROUP BY tool, effect, rule"
+    "GROUP BY tool, effect, rule, grant_name, client_name"
 )
 _DAYS: Final = (
     f"SELECT CAST(at / {_DAY} AS INTEGER), effect, count(*) FROM audit INDEXED BY audit_calls "  # noqa: S608 - constants
@@ -31,11 +31,16 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """How many calls there were; `days` are those of UTC (seconds since the epoch at their beginning), by effect."""
+    """How many calls there were; `days` are those of UTC (seconds since the epoch at their beginning), by effect.
+
+    `grants` and `clients` are who called: a client is what it called itself.
+    """
 
     calls: int
     effects: Mapping[str, int]
     tools: Mapping[str, Mapping[str, int]]
+    grants: Mapping[str, int]
+    clients: Mapping[str, int]
     rules: Mapping[str, int]
     outcomes: Mapping[str, int]
     days: Mapping[int, Mapping[str, int]]
@@ -48,9 +53,13 @@ def count(connection: sqlite3.Connection, since: float | None = None, until: flo
     span = (float("-inf") if since is None else since, float("inf") if until is None else until)
     effects: Counter[str] = Counter()
     tools: dict[str, Counter[str]] = {}
+    grants: Counter[str] = Counter()
+    clients: Counter[str] = Counter()
     rules: Counter[str] = Counter()
-    for tool, effect, rule, number in connection.execute(_CALLS, span):
+    for tool, effect, rule, grant, client, number in connection.execute(_CALLS, span):
         effects[effect] += number
+        grants[grant] += number
+        clients[client] += number
         tools.setdefault(tool, Counter())[effect] += number
         if effect != "allow":
             rules[rule] += number
@@ -67,7 +76,7 @@ def count(connection: sqlite3.Connection, since: float | None = None, until: flo
     for samples in taken.values():
         every.extend(samples)
     return Statistics(
-        effects.total(), effects, tools, rules, outcomes, days, _latency(every),
+        effects.total(), effects, tools, grants, clients, rules, outcomes, days, _latency(every),
         {tool: found for tool, samples in taken.items() if (found := _latency(samples)) is not None},
     )  # fmt: skip
 

@@ -45,14 +45,14 @@ def test_one_line_a_call(run: Run, home: Home, monkeypatch: pytest.MonkeyPatch) 
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == (
         "time      effect  tool                             outcome                 took  "
-        "decision          rule, reason\n"
-        "2023-11-14\n"
+        "grant         client              decision          rule, reason\n"
+        "2023-11-14 (UTC)\n"
         "22:13:20  allow   get_identity                     ok                     12 ms  "
-        "aaaaaaaaaaaaaaaa  /tools/get_identity\n"
-        "22:13:20  deny    delete_file                      not sent                      bbbbbbbbbbbbbbbb  "
-        '(hidden): Tool "delete_file" is hidden by policy\n'
-        "22:13:20  allow   wait_for_message                 not settled                   cccccccccccccccc  "
-        "/tools/wait_for_message\n"
+        "me            client              aaaaaaaaaaaaaaaa  /tools/get_identity\n"
+        "22:13:20  deny    delete_file                      not sent                      "
+        'me            client              bbbbbbbbbbbbbbbb  (hidden): Tool "delete_file" is hidden by policy\n'
+        "22:13:20  allow   wait_for_message                 not settled                   "
+        "me            client              cccccccccccccccc  /tools/wait_for_message\n"
     )
 
 
@@ -65,6 +65,24 @@ def test_a_narrow_terminal_gets_the_reason_on_lines_of_its_own(monkeypatch: pyte
     assert lines[1].startswith("          bbbbbbbbbbbbbbbb  /tools/send_email/deny_if/0: Word")
     assert len(lines) > 2
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(("width", "who"), [(80, False), (140, False), (179, False), (180, True), (1000, True)])
+def test_who_called_is_said_where_there_is_room(width: int, who: bool) -> None:
+    (call,) = calls.merged([Entry(1, refused("b", "send_email", grant="ann", client_name="desk"))])
+    assert ("ann" in calls.line(call, width).plain, "grant" in calls.headings(width)) == (who, who)
+
+
+@pytest.mark.parametrize("command", ["tail", "query"])
+def test_wide_is_as_wide_as_a_pipe(run: Run, home: Home, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    home.remember([refused("b", "send_email", grant="ann", client_name="desk")])
+    piped = run("audit", command).out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    assert "ann" not in run("audit", command).out
+    assert run("audit", command, "--wide").out == piped
 
 
 def test_what_others_wrote_cannot_act_on_the_terminal(run: Run, home: Home) -> None:

@@ -36,16 +36,72 @@ def test_a_query_shows_calls_as_tail_does(run: Run, home: Home) -> None:
     ran = run("audit", "query", "--effect", "deny")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines()[1:] == [
-        "2023-11-14",
+        "2023-11-14 (UTC)",
         (
-            "22:13:20  deny    delete_file                      not sent                      bbbbbbbbbbbbbbbb  "
-            '(hidden): Tool "delete_file" is hidden by policy'
+            "22:13:20  deny    delete_file                      not sent                      "
+            'me            client              bbbbbbbbbbbbbbbb  (hidden): Tool "delete_file" is hidden by policy'
         ),
     ]
-    assert run("audit", "query", "--tool", "nix").out == "no call fits\n"
     ran = run("audit", "query", "--limit", "2")
     assert len(ran.out.splitlines()) == 5
     assert ran.out.splitlines()[-1] == "these are the first 2 calls: `--limit` shows more"
+
+
+@pytest.mark.parametrize(
+    ("words", "hints"),
+    [
+        (("--tool", "send_mail"), ["did you mean `--tool send_email`?"]),
+        (
+            ("--tool", "nix"),
+            ["no call has this tool; there are: delete_file, get_identity, send_email, wait_for_message"],
+        ),
+        (("--tool", "nix*"), []),
+        (("--grant", "bob"), ["no call has this grant; there are: me"]),
+        (("--grant", "me", "--session", "s2"), ["no call has this session; there are: s1"]),
+        (("--outcome", "faild"), ["did you mean `--outcome failed`?"]),
+        (("--outcome", "not-sent"), ["did you mean `--outcome 'not sent'`?"]),
+        (
+            ("--outcome", "bogus"),
+            ["no call has this outcome; there are: ok, failed, not sent, not settled, tool error"],
+        ),
+        (("--reason", "hiden", "--rule", "(hidde)"), ["`--rule '(hidden)'`?", "`--reason hidden`?"]),
+        (("--server", "http://127.0.0.1:1"), [f"did you mean `--server {SERVER}`?"]),
+        (("--client", "x" * 100_000), ["no call has this client; there are: client"]),
+        (("--tool", "send_email", "--effect", "deny"), []),
+    ],
+)
+def test_a_query_that_finds_nothing_says_what_was_meant(
+    run: Run, home: Home, words: tuple[str, ...], hints: list[str]
+) -> None:
+    home.remember(SOME)
+    ran = run("audit", "query", *words)
+    assert (ran.code, ran.out) == (0, "no call fits\n")
+    said = ran.err.splitlines()
+    assert len(said) == len(hints)
+    assert all(line.startswith("hint: ") and line.endswith(hint) for line, hint in zip(said, hints, strict=True))
+    assert run("audit", "query", "--json", *words).err == ""
+
+
+def test_what_was_observed_is_found_by_the_word_of_the_table(run: Run, home: Home) -> None:
+    home.remember([record(tool="send_email", effect="observe", message="No more.")])
+    for effect in ("would", "observe"):
+        assert "  would   send_email " in run("audit", "query", "--effect", effect).out
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("send_email", "send_email "),
+        ("send_email ", '"send_email "'),
+        (" send_email", '" send_email"'),
+        ("send\u200b_email", '"send\\u200b_email"'),
+        ('"send_email "', '""send_email ""'),
+    ],
+)
+def test_a_name_that_only_looks_like_another_one_does_not(run: Run, home: Home, name: str, shown: str) -> None:
+    home.remember([refused("d1", name)])
+    assert f"  deny    {shown}" in run("audit", "query").out
+    assert f"\n{shown}" in run("audit", "stats").out
 
 
 @pytest.mark.parametrize(
@@ -174,6 +230,12 @@ def test_the_log_in_numbers(run: Run, home: Home) -> None:
         "send_email        1      30 ms  30 ms  1 allow\n"
         "wait_for_message  1                    1 allow\n"
         "\n"
+        "grant  calls\n"
+        "me     4\n"
+        "\n"
+        "client (what it calls itself)  calls\n"
+        "client                         4\n"
+        "\n"
         "rule (of what was not simply allowed)  calls\n"
         "(hidden)                               1\n"
         "\n"
@@ -186,6 +248,7 @@ def test_the_log_in_numbers(run: Run, home: Home) -> None:
     )
     assert run("audit", "stats", "--since", "1d").out == "no call was judged in this time\n"
     found = json.loads(run("audit", "stats", "--json").out)
+    assert (found["grants"], found["clients"]) == ({"me": 4}, {"client": 4})
     assert found["days"] == {"2023-11-14": {"allow": 3, "deny": 1}}
     assert found["tools"]["send_email"] == {"effects": {"allow": 1}, "latency_ms": {"p50": 30.0, "p99": 30.0}}
 

@@ -23,6 +23,24 @@ def test_nothing_shown_can_act_on_a_terminal(given: str, shown: str) -> None:
     assert words.shown(given).isprintable()
 
 
+@pytest.mark.parametrize(
+    ("given", "longest", "named"),
+    [
+        ("send_email", None, "send_email"),
+        ("a b", None, "a b"),
+        ("名前", None, "名前"),
+        ("abcdef", 4, "abc…"),
+        ("", None, '""'),
+        ("a ", None, '"a "'),
+        ("a  b", None, '"a  b"'),
+        ("a\n", None, r'"a\n"'),
+        ("abcdef ", 6, '"abc…"'),
+    ],
+)
+def test_a_name_that_is_not_plain_stands_between_quotes(given: str, longest: int | None, named: str) -> None:
+    assert words.named(given, longest) == named
+
+
 def test_what_is_too_long_is_cut_with_a_mark() -> None:
     assert words.shown("abcdef", 4) == "abc…"
     assert words.shown("abcd", 4) == "abcd"

@@ -43,7 +43,7 @@ Records as OpenTelemetry logs are not in this version: a collector reads the JSO
 
 @click.command("export", help=HELP, short_help="write every record as JSON Lines or CSV")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="(default: jsonl)")
-@click.option("--since", metavar="TIME", help="not before: `7d`, or `2026-01-31`")
+@click.option("--since", metavar="TIME", help="not before: `7d`, or `2026-01-31` here (`…T14:00Z`: UTC)")
 @click.option("--until", metavar="TIME", help="before")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="a new file to write to")
 @with_settings("state")

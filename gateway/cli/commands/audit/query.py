@@ -1,6 +1,7 @@
 """`audit query`: the calls that somebody asks for."""
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Final
 
 import click
@@ -10,22 +11,32 @@ from gateway.cli.evidence import evidence
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE
 from gateway.cli.moments import moment
-from gateway.cli.screen import record, say
-from gateway.cli.words import counted
+from gateway.cli.screen import note, record, say
+from gateway.cli.words import counted, named, shown
 from gateway.clock import SystemClock
-from gateway.errors import UsageError
+from gateway.errors import UsageError, typed
 from gateway.policy.decision import Effect
 from gateway.settings import Settings
-from gateway.state.queries import Found, Order, Query
+from gateway.state.evidence import Evidence
+from gateway.state.queries import FAILED, NOT_SENT, NOT_SETTLED, VALUES, Found, Order, Query
 
-_EFFECTS: Final[Mapping[str, Effect]] = {"allow": "allow", "deny": "deny", "approve": "approve", "observe": "observe"}
+_EFFECTS: Final[Mapping[str, Effect]] = {
+    "allow": "allow",
+    "deny": "deny",
+    "approve": "approve",
+    "observe": "observe",
+    "would": "observe",
+}
+"""What can be asked for; `would` is the word in the table."""
+_MOST_VALUES, _LONGEST_VALUE, _SOME = 1000, 80, 5
 _ORDERS: Final[Mapping[str, Order]] = {"newest": "newest", "oldest": "oldest"}
 
 HELP: Final = """Show the calls that fit everything that is asked for, newest first.
 
-Times: `7d`, `12h`, `30min` ago, or `2026-01-31`, `2026-01-31T14:00`. In TOOL and RULE `*` stands for any characters
-(quote it). Outcomes: what the server answered (`ok`, `tool error`, …), or `failed` (anything but ok), `not sent` (it
-was refused), `not settled` (nobody knows).
+Times: `7d`, `12h`, `30min` ago, or `2026-01-31`, `2026-01-31T14:00` in this machine's time zone (`…T14:00Z` is UTC). In
+TOOL and RULE `*` stands for any characters (quote it). Outcomes: what the server answered (`ok`, `tool error`, …), or
+`failed` (anything but ok), `not sent` (it was refused), `not settled` (nobody knows). Who called takes a wide terminal,
+--wide, or a pipe.
 
 \b
 --json: one call a line (JSON Lines): what `audit tail --json` has of its
@@ -47,9 +58,10 @@ was refused), `not settled` (nobody knows).
 @click.option("--outcome", metavar="OUTCOME", help="what came of it")
 @click.option("--limit", "most", type=click.IntRange(1), metavar="N", help="at most so many (default: 50; --json: all)")
 @click.option("--order", type=click.Choice(list(_ORDERS)), default="newest", help="which come first (default: newest)")
+@click.option("--wide", is_flag=True, help="every column, however wide the terminal is")
 @with_settings("state")
 @json_flag
-def command(settings: Settings, *, most: int | None, order: str, as_json: bool, **asked: str | None) -> int:
+def command(settings: Settings, *, most: int | None, order: str, wide: bool, as_json: bool, **asked: str | None) -> int:
     """The command; its help is `HELP`."""
     query = _query(asked)
     limit = most if most is not None or as_json else 50
@@ -62,10 +74,11 @@ def command(settings: Settings, *, most: int | None, order: str, as_json: bool, 
             for call in answer:
                 record(_data(call))
             return 0
-        number = _show(answer)
-    if not number:
-        _say_nothing("no call fits", as_json=as_json)
-    elif number == limit:
+        number = _show(answer, wide=wide)
+        if not number:
+            say("no call fits")
+            _say_what_was_meant(found, asked)
+    if number == limit:
         say(f"these are the first {counted(number, 'call')}: `--limit` shows more")
     return 0
 
@@ -80,13 +93,33 @@ def _query(asked: Mapping[str, str | None]) -> Query:
     return Query(since, until, effect=None if effect is None else _EFFECTS[effect], **rest)
 
 
-def _show(answer: Iterator[Found]) -> int:
-    printer, number = calls.Printer(), 0
+def _show(answer: Iterator[Found], *, wide: bool) -> int:
+    printer, number = calls.Printer(wide=wide), 0
     for call in answer:
         last = None if call.settled is None else call.settled.record
         printer.show_calls([calls.JudgedCall(call.first.seq, call.first.record, last)])
         number += 1
     return number
+
+
+def _say_what_was_meant(found: Evidence, asked: Mapping[str, str | None]) -> None:
+    """Of each value that the log does not have: the one that was probably meant, or some that it has."""
+    for name in VALUES:
+        text = asked[name]
+        if text is None or "*" in text or "?" in text:
+            continue
+        known = found.values(name, _MOST_VALUES)
+        if name == "outcome":
+            known = ["ok", FAILED, NOT_SENT, NOT_SETTLED, *known]
+        if text in known:
+            continue
+        short = [each for each in known if len(each) <= _LONGEST_VALUE]
+        close = get_close_matches(text[:_LONGEST_VALUE], short, n=1)
+        some = ", ".join(named(each, _LONGEST_VALUE) for each in known[:_SOME])
+        if close:
+            note(f"hint: did you mean `{shown(typed(f'--{name}', close[0]))}`?")
+        elif some:
+            note(f"hint: no call has this {name}; there are: {some}{', …' if len(known) > _SOME else ''}")
 
 
 def _say_nothing(words: str, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from gateway.cli import calls
 from gateway.cli.evidence import evidence, missing
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.screen import document, say
-from gateway.cli.words import latency, local, shown
+from gateway.cli.words import latency, local, named, shown
 from gateway.errors import UsageError
 from gateway.settings import Settings
 from gateway.state import Entry, Record
@@ -62,7 +62,7 @@ def _whole(found: Evidence, text: str) -> str:
 
 def _tell(records: Sequence[tuple[Entry, str]], newest: int) -> None:
     first = records[0][0].record
-    say(f"call       {shown(first.decision_id)}: {shown(first.tool or first.method)}")
+    say(f"call       {shown(first.decision_id)}: {named(first.tool) if first.tool else shown(first.method)}")
     for entry, _ in records:
         _tell_one(entry.record, first)
     if first.kind == "decided" and records[-1][0].record.kind == "decided":

@@ -11,21 +11,24 @@ from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE
 from gateway.cli.moments import moment
 from gateway.cli.screen import document, say, table
-from gateway.cli.words import counted, latency, shown, tally
+from gateway.cli.words import counted, latency, named, tally
 from gateway.clock import SystemClock
 from gateway.settings import Settings
 from gateway.state.statistics import Latency, Statistics
 
 _MOST: Final = 20
 
-HELP: Final = """Count the calls: by tool, by what was decided, by rule, by what came of them, by day (UTC).
+HELP: Final = """Count the calls: by tool, by what was decided, by who called (grant, client), by rule, by what came of
+them, by day (UTC).
 
-Latencies are from the line of the client to the answer of the server, of relayed calls.
+A date of --since and --until is one of this machine's time zone (`2026-01-31T14:00Z` is UTC). Latencies are from the
+line of the client to the answer of the server, of relayed calls.
 
 \b
 --json: {"calls", "effects", "tools": {tool: {"effects", "latency_ms"}},
-  "rules" (of what was not simply allowed), "outcomes", "days":
-  {date: effects}, "latency_ms": {"p50", "p99"} or null}"""
+  "grants", "clients" (what they call themselves), "rules" (of what was
+  not simply allowed), "outcomes", "days": {date: effects},
+  "latency_ms": {"p50", "p99"} or null}"""
 
 
 @click.command("stats", help=HELP, short_help="count the calls: tools, effects, rules, outcomes, latencies")
@@ -38,7 +41,7 @@ def command(settings: Settings, *, since: str | None, until: str | None, as_json
     now = SystemClock().now()
     with evidence(settings.state) as found:
         numbers = (
-            Statistics(0, {}, {}, {}, {}, {}, None, {})
+            Statistics(0, {}, {}, {}, {}, {}, {}, {}, None, {})
             if found is None
             else found.count(moment(since, "--since", now), moment(until, "--until", now))
         )
@@ -65,11 +68,19 @@ def _show(numbers: Statistics) -> None:
         took = numbers.latencies.get(tool)
         half, most = ("", "") if took is None else (latency(took.p50), latency(took.p99))
         rows.append(
-            (shown(tool, 40) or "(no tool)", str(sum(effects.values())), half, most, tally(_most_first(effects)))
+            (
+                named(tool, 40) if tool else "(no tool)",
+                str(sum(effects.values())),
+                half,
+                most,
+                tally(_most_first(effects)),
+            )
         )
     table(("tool", "calls", "p50", "p99", "decided"), rows)
     if len(tools) > _MOST:
         say(f"and {counted(len(tools) - _MOST, 'other tool')}: --json has all")
+    _counts("grant", numbers.grants)
+    _counts("client (what it calls itself)", numbers.clients)
     _counts("rule (of what was not simply allowed)", numbers.rules)
     _counts("outcome", numbers.outcomes)
     days = {f"{_date(day)}": sum(effects.values()) for day, effects in numbers.days.items()}
@@ -81,7 +92,10 @@ def _counts(title: str, counts: Mapping[str, int], *, by_number: bool = True) ->
         return
     ordered = _most_first(counts) if by_number else counts
     say()
-    table((title, "calls"), [(shown(name, 60) or "(none)", str(ordered[name])) for name in list(ordered)[:_MOST]])
+    rows = [(named(name, 60) if name else "(none)", str(ordered[name])) for name in list(ordered)[:_MOST]]
+    table((title, "calls"), rows)
+    if len(ordered) > _MOST:
+        say(f"and {len(ordered) - _MOST} more: --json has all")
 
 
 def _most_first(counts: Mapping[str, int]) -> Mapping[str, int]:
@@ -100,6 +114,8 @@ def _data(numbers: Statistics) -> Mapping[str, object]:
             tool: {"effects": dict(effects), "latency_ms": _latency(numbers.latencies.get(tool))}
             for tool, effects in numbers.tools.items()
         },
+        "grants": dict(numbers.grants),
+        "clients": dict(numbers.clients),
         "rules": dict(numbers.rules),
         "outcomes": dict(numbers.outcomes),
         "days": {_date(day): dict(effects) for day, effects in numbers.days.items()},

@@ -23,35 +23,38 @@ HELP: Final = """Show the newest judged calls, one line each, newest last; a ref
 
 Outcomes: what the server answered (ok, tool error, error), `not sent` for a refused call, `not settled` for one whose
 answer is not known (yet, or ever: a gateway that was killed). The decision id and the rule of an allowed call take 140
-columns, a pipe, or --json.
+columns, who called (grant and client) 180: or --wide, a pipe, --json. Times are of this machine's time zone, whose name
+stands behind the date.
 
 \b
 --json: one document, {"records": [{"seq", "time", "at", "kind",
   "decision_id", "grant", "session", "client_name", "client_version",
   "server", "method", "tool", "policy_revision", "effect", "rule",
   "reason", "message", "argument_names", "argument_digest",
-  "upstream_status", "outcome", "latency_ms", "values"}]}. A relayed
-  call has two records, `decided` and `settled`; a refused one has one.
+  "upstream_status", "outcome", "latency_ms", "values"}]}; "values" is
+  null, or JSON in a text, as it is recorded. A relayed call has two
+  records, `decided` and `settled`; a refused one has one.
   With -f it is one record a line (JSON Lines)."""
 
 
 @click.command("tail", help=HELP, short_help="show the newest judged calls")
 @click.option("-n", "count", type=click.IntRange(0, 100_000), default=20, metavar="N", help="how many (default: 20)")
 @click.option("-f", "--follow", is_flag=True, help="go on with every call that is judged, until Ctrl-C")
+@click.option("--wide", is_flag=True, help="every column, however wide the terminal is")
 @with_settings("state")
 @json_flag
-def command(settings: Settings, *, count: int, follow: bool, as_json: bool) -> int:
+def command(settings: Settings, *, count: int, follow: bool, wide: bool, as_json: bool) -> int:
     """The command; its help is `HELP`."""
     entries, newest = _newest(settings.state, count, as_json=as_json)
     if follow:
-        return _follow(settings.state, entries or (), newest, None if as_json else calls.Printer(last=count))
+        return _follow(settings.state, entries or (), newest, None if as_json else calls.Printer(last=count, wide=wide))
     if as_json:
         document({"records": [calls.as_data(entry) for entry in entries or ()]})
     elif not newest or entries is None:
         say("no call has been judged yet" if entries is not None else f"{NO_STATE} (`{settings.state}`)")
         say("next: connect an MCP client, or see `keyid-gateway demo`")
     else:
-        calls.Printer(last=count).show(entries)
+        calls.Printer(last=count, wide=wide).show(entries)
     return 0
 
 
