@@ -96,6 +96,12 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> bool:
     return narrow
 
 
+def fits(columns: Sequence[str], rows: Sequence[Row]) -> bool:
+    """Whether a table of these has room for all that stands in it."""
+    widths = [max(map(len, map(_text, column))) for column in zip(columns, *rows, strict=True)]
+    return sum(widths) + _GAP * (len(widths) - 1) <= console().width
+
+
 def cut(text: str, width: int) -> str:
     """A text in at most `width` columns: a pointer loses its beginning, other text whole words."""
     if len(text) <= width:

@@ -2,7 +2,9 @@ import json
 import re
 
 import pytest
+from rich.console import Console
 
+from gateway.cli import screen
 from gateway.policy import Limit, load
 from tests.cli.conftest import SERVER, Home, Run
 
@@ -54,12 +56,54 @@ def test_what_is_used_of_what_and_when_it_is_free_again(run: Run, home: Home) ->
     home.remember(limits=[limits["get_secret"], limits["get_file"], limits["all_tools"]])
     ran = run("limits")
     assert ran.code == 0
-    head, secret, file, every, blank, rest = ran.out.splitlines()
-    assert head.split("  ")[0] == "limit of"
+    head, secret, file, every, blank = ran.out.splitlines()
+    assert re.fullmatch(r"limit of +used +all free again \(\w+\) +counted for", head)
     assert re.fullmatch(rf"get_secret +1 of 1 per day +in [\w ]+ {CLOCK} +grant me", secret)
     assert re.fullmatch(rf"get_file +1 of 10 per 60 seconds +in [\w ]+ {CLOCK} +session s1", file)
     assert re.fullmatch(rf"all tools +1 of 100 per hour +in [\w ]+ {CLOCK} +grant me", every)
-    assert (blank, rest) == ("", f"0 other limits of `{home.policy}` unused")
+    assert blank == ""
+
+
+def _terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    def console(*, wide: bool = False) -> Console:
+        return Console(width=1000 if wide else width, highlight=False, force_terminal=False, no_color=True)
+
+    monkeypatch.setattr(screen, "console", console)
+
+
+def test_a_narrow_terminal_keeps_what_resets_when(run: Run, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "complete_registration_session"
+    document = DOCUMENT.replace("get_secret", name)
+    home.write_policy(document)
+    limits = _limits(document)
+    home.remember(limits=[limits[name], limits["all_tools"]])
+    _terminal(monkeypatch, 80)
+    head, secret, _, blank, unused = run("limits").out.splitlines()
+    assert re.fullmatch(r"limit of +used +all free again +counted for", head)
+    assert re.fullmatch(rf"{name} +1 of 1 per day +in [\w ]+ +grant me", secret)
+    assert (blank, unused) == ("", f"1 other limit of `{home.policy}` unused")
+    _terminal(monkeypatch, 66)
+    head, secret, _, _, whom, _ = run("limits").out.splitlines()
+    assert re.fullmatch(r"limit of +used +all free again", head)
+    assert re.fullmatch(rf"{name} +1 of 1 per day +in [\w ]+", secret)
+    assert whom == "for whom each is counted: in a wider terminal, through a pipe, or with --json"
+
+
+def test_counters_of_one_name_are_told_apart(run: Run, home: Home) -> None:
+    document = {
+        "version": "1",
+        "default": "allow",
+        "all_tools": {
+            "limits": [
+                {"counter": name, "window": "hour", "max": 9, "scope": "grant"} for name in ("calls", "money spent")
+            ]
+        },
+    }
+    home.write_policy(json.dumps(document))
+    home.remember(limits=load(json.dumps(document).encode(), name="p").all_tools.limits)
+    _, calls, money, _ = run("limits").out.splitlines()
+    assert calls.startswith("all tools (calls) ")
+    assert money.startswith("all tools (money spent) ")
 
 
 def test_a_counter_that_the_policy_does_not_know_any_more(run: Run, home: Home) -> None:
@@ -75,7 +119,8 @@ def test_counters_of_others_have_no_maximum_here(run: Run, home: Home) -> None:
     home.remember(limits=[_limits()["get_secret"]])
     assert json.loads(run("limits", "--grant", "you", "--json").out)["limits"][0]["max"] is None
     elsewhere = run("limits", "--upstream", "https://else.example/mcp")
-    assert f"grant me at {SERVER}" in elsewhere.out
+    assert elsewhere.out.splitlines()[0] == f"at {SERVER}:"
+    assert "\nget_secret " in elsewhere.out
 
 
 def test_json(run: Run, home: Home) -> None:

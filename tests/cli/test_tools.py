@@ -45,6 +45,7 @@ def test_every_tool_with_what_the_policy_makes_of_it(run: Run, where: str, home:
     assert table["get_secret"] == ["Read", "limited: 5 per hour", "/tools/get_secret/rate_limit"]
     assert table["delete_file"] == ["Destructive", "hidden", "(hidden)"]
     assert table["send_email"] == ["Write", "denied", "(default deny)"]
+    assert table["block_registration_session"] == ["Read, writes?", "denied", "(default deny)"]
     assert table["standin_read_1"] == ["read-only?", "allowed", "/tools/standin_read_1"]
     assert lines[-5:] == [
         "",

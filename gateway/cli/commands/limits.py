@@ -9,8 +9,8 @@ import click
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE, InForce, limits_of, policy_in_force, state
 from gateway.cli.screen import Row as Cells
-from gateway.cli.screen import document, say, table
-from gateway.cli.words import amount, counted, local, shown, span
+from gateway.cli.screen import document, fits, say, table
+from gateway.cli.words import amount, counted, local, named, shown, span
 from gateway.clock import SystemClock
 from gateway.policy import Limit
 from gateway.settings import Settings
@@ -122,19 +122,41 @@ def _say_empty(settings: Settings, in_force: InForce, *, fresh: bool) -> None:
 
 
 def _show(rows: list[Row], in_force: InForce, settings: Settings, now: float) -> None:
-    unused = len(limits_of(in_force.policy)) - sum(row.limit is not None for row in rows)
-    cells: list[Cells] = [
-        (
-            "all tools" if row.usage.key.tools_key == "all_tools" else shown(row.usage.key.tools_key, 64),
-            _used(row),
-            _resets(row, now),
-            _whose(row, settings),
-        )
-        for row in rows
-    ]
-    table(("limit of", "used", "all free again", "counted for"), cells)
+    servers = sorted({row.usage.key.server for row in rows}, key=lambda server: (server != settings.server, server))
+    narrow = False
+    for number, server in enumerate(servers):
+        if number:
+            say()
+        if server != settings.server:
+            say(f"at {shown(server)}:")
+        narrow |= _table([row for row in rows if row.usage.key.server == server], now)
     say()
-    say(f"{counted(max(0, unused), 'other limit')} of {in_force.name} unused")
+    if narrow:
+        say("for whom each is counted: in a wider terminal, through a pipe, or with --json")
+    unused = len(limits_of(in_force.policy)) - sum(row.limit is not None for row in rows)
+    if unused > 0:
+        say(f"{counted(unused, 'other limit')} of {in_force.name} unused")
+
+
+def _table(rows: list[Row], now: float) -> bool:
+    """The counters of one server; whether the last column had no room. The moment gives way before it does."""
+    moments = f"all free again ({local(now):%Z})"
+    cells: list[Cells] = [(_name(row, rows), _used(row), _resets(row, now, clock=True), _whose(row)) for row in rows]
+    if not fits(("limit of", "used", moments, "counted for"), cells):
+        moments = "all free again"
+        cells = [
+            (name, used, _resets(row, now, clock=False), whose)
+            for row, (name, used, _, whose) in zip(rows, cells, strict=True)
+        ]
+    return table(("limit of", "used", moments, "counted for"), cells)
+
+
+def _name(row: Row, rows: list[Row]) -> str:
+    """Of what it is a limit; with the name of the counter where that alone tells it from another one."""
+    key = row.usage.key
+    name = "all tools" if key.tools_key == "all_tools" else named(key.tools_key, 64)
+    counters = {each.usage.key.counter for each in rows if each.usage.key.tools_key == key.tools_key}
+    return name if len(counters) == 1 else f"{name} ({shown(key.counter, 40)})"
 
 
 def _used(row: Row) -> tuple[str, str]:
@@ -145,14 +167,14 @@ def _used(row: Row) -> tuple[str, str]:
     return f"{amount(row.usage.used)} of {amount(row.limit.maximum)} per {window}", "red" if full else ""
 
 
-def _resets(row: Row, now: float) -> str:
+def _resets(row: Row, now: float, *, clock: bool) -> str:
     if row.usage.resets_at is None:
         return "when the session ends"
-    return f"in {span(row.usage.resets_at - now)} ({local(row.usage.resets_at):%H:%M:%S})"
+    words = f"in {span(row.usage.resets_at - now)}"
+    return f"{words} ({local(row.usage.resets_at):%H:%M:%S})" if clock else words
 
 
-def _whose(row: Row, settings: Settings) -> str:
+def _whose(row: Row) -> str:
     key = row.usage.key
-    elsewhere = "" if key.server == settings.server else f" at {shown(key.server)}"
     apart = "" if key.per is None else f", value {shown(key.per)[:8]}"
-    return f"{key.scope} {shown(key.owner)}".rstrip() + elsewhere + apart
+    return f"{key.scope} {shown(key.owner)}".rstrip() + apart

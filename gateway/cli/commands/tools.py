@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import click
 
 from gateway.announced import meant, not_announced, unjudgeable
+from gateway.authoring.risk import assess
 from gateway.catalogue import Catalogue
 from gateway.cli.effects import EFFECTS, STYLES, Standing, standing
 from gateway.cli.flags import REACHING, json_flag, with_settings
 from gateway.cli.in_force import InForce, policy_in_force
 from gateway.cli.screen import Row as Cells
 from gateway.cli.screen import document, note, say, table
-from gateway.cli.words import amount, counted, rate, shown, tally
+from gateway.cli.words import amount, counted, named, rate, shown, tally
+from gateway.filters import Listing, visible
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools
 from gateway.policy import Limit, Policy
@@ -23,7 +25,8 @@ from gateway.state import lists
 HELP = """List the server's tools and what the policy makes of each.
 
 The list is fetched now, from the server; the policy is the one that `run` would judge by. The category is KeyID's
-published one; for a tool that is not in it, what the tool claims of itself, with a question mark.
+published one; with a question mark stands what a tool claims of itself, where nothing else is known or where that is
+graver. `policy scan` goes by the graver of the two.
 
 \b
 Effects:
@@ -52,6 +55,8 @@ class Row:
     standing: Standing
 
 
+    graver: bool
+    """Whether it says itself that it does more than its category."""
 @click.command("tools", help=HELP, short_help="what each tool of the server may do under the policy")
 @with_settings("policy", "grant", *REACHING)
 @click.option("--effect", type=click.Choice(EFFECTS), metavar="EFFECT", help="only the tools with this effect")
@@ -100,6 +105,7 @@ def _rows(catalogue: Catalogue, in_force: InForce) -> list[Row]:
         )
         for name in catalogue.names()
     )
+            name in known and assess(catalogue.definition(name) or {}).category != known[name].category,
     return sorted(rows, key=lambda row: (_ORDER.get(row.category, len(_ORDER)), row.name))
 
 
@@ -128,6 +134,13 @@ def _document(settings: Settings, in_force: InForce, rows: Sequence[Row]) -> Map
     return {
         "server": settings.server,
         "policy": {"name": policy.name, "revision": policy.revision},
+def _kind(row: Row) -> str:
+    """The category, and what the tool claims of itself where there is none, or where that is graver."""
+    if row.category is None:
+        return f"{row.claims}?"
+    return f"{row.category}, {row.claims}?" if row.graver else row.category
+
+
         "tools": [
             {
                 "name": row.name,
@@ -158,8 +171,8 @@ def _show(settings: Settings, in_force: InForce, rows: Sequence[Row], wanted: Se
     say()
     cells: list[Cells] = [
         (
-            shown(row.name, 64),
-            row.category or f"{row.claims}?",
+            named(row.name, 64),
+            _kind(row),
             (row.standing.words, STYLES[row.standing.effect]),
             shown(row.standing.rule),
         )
@@ -169,7 +182,7 @@ def _show(settings: Settings, in_force: InForce, rows: Sequence[Row], wanted: Se
     say()
     if narrow:
         say("the rule of each: in a wider terminal, through a pipe, or with --json")
-    if any(row.category is None for row in wanted):
+    if any(_kind(row).endswith("?") for row in wanted):
         say("?: what a tool claims of itself; nobody checks that")
     effects = Counter(row.standing.effect.replace("_", " ") for row in rows)
     say(tally({word: effects[word] for word in (effect.replace("_", " ") for effect in EFFECTS)}))

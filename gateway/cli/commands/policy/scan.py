@@ -10,7 +10,7 @@ from gateway.authoring.risk import CATEGORIES
 from gateway.authoring.scan import Scanned, scan
 from gateway.cli.flags import REACHING, json_flag, with_settings
 from gateway.cli.screen import Row, document, say, table
-from gateway.cli.words import counted, shown, tally
+from gateway.cli.words import counted, named, shown, tally
 from gateway.settings import Settings
 from gateway.state import lists
 
@@ -49,7 +49,7 @@ def command(settings: Settings, *, as_json: bool) -> int:
     say()
     rows: list[Row] = [
         (
-            shown(tool.name, 48),
+            named(tool.name, 48),
             (tool.risk.category, STYLES[tool.risk.category]),
             tool.says,
             shown(tool.risk.why, 200),
