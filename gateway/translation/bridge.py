@@ -102,6 +102,8 @@ class Bridge:
         error = parsed(line).body.get("error")
         if not isinstance(error, dict) or error.get("code") not in _STATELESS_CODES:
             return False
+        if (await self._upstream.ask("ping", {}, None)).result is not None:
+            return False  # the session is there: the error is the request's own
         opening = words.Opening.of(initialize)
         discovered = await self._discover(initialize, opening)
         if discovered is None or self._initialize is not initialize:

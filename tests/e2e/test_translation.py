@@ -54,6 +54,8 @@ class Modern(Scripted):
         match asked.method:
             case "initialize":
                 return REFUSED
+            case "ping":
+                return message({"error": {"code": -32601, "message": "no ping"}}, 400)
             case "server/discover":
                 return discovered(ttlMs=5, cacheScope="public", instructions="be kind")
             case "subscriptions/listen":
@@ -427,7 +429,7 @@ def test_a_client_that_begins_anew_is_open_once(home: Home, upstream: Modern) ->
         gateway.hear("roots/list")
         assert gateway.initialize(version="2024-11-05")["result"]["protocolVersion"] == "2024-11-05"
         found = next((one for one in gateway.others if one.get("id") == abandoned), None) or gateway.answer(abandoned)
-        assert "before it answered" in found["error"]["message"]
+        assert "before the client answered" in found["error"]["message"]
         assert gateway.call("work") == said("done")
         upstream.wait_for("subscriptions/listen", 2)
     assert metas(upstream, "tools/call")[-1][f"{MCP}clientCapabilities"] == {}
@@ -502,6 +504,16 @@ def test_an_error_that_only_looks_like_another_revision_is_the_servers_own(home:
         assert gateway.call("work")["message"] == "mine"
         assert gateway.call("work") == said("done")
     assert len(upstream.asked("initialize")) == 1
+
+
+def test_a_session_that_is_there_stays_whatever_an_answer_looks_like(home: Home) -> None:
+    with Scripted() as upstream, Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        gateway.initialize()
+        upstream.script("server/discover", discovered())
+        upstream.script("one", message({"error": {"code": -32022, "message": "a tool's own"}}))
+        assert gateway.call("one") == {"code": -32022, "message": "a tool's own"}
+        assert gateway.call("one") == said("one ran")
+        assert "DELETE" not in [asked.verb for asked in upstream.everything()]
 
 
 def test_a_session_that_was_open_is_ended_when_the_server_shakes_no_hands_any_more(
