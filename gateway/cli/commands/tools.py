@@ -15,7 +15,6 @@ from gateway.cli.in_force import InForce, policy_in_force
 from gateway.cli.screen import Row as Cells
 from gateway.cli.screen import document, note, say, table
 from gateway.cli.words import amount, counted, named, rate, shown, tally
-from gateway.filters import Listing, visible
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools
 from gateway.policy import Limit, Policy
@@ -52,11 +51,11 @@ class Row:
     name: str
     category: str | None
     claims: str
+    graver: bool
+    """Whether it says itself that it does more than its category."""
     standing: Standing
 
 
-    graver: bool
-    """Whether it says itself that it does more than its category."""
 @click.command("tools", help=HELP, short_help="what each tool of the server may do under the policy")
 @with_settings("policy", "grant", *REACHING)
 @click.option("--effect", type=click.Choice(EFFECTS), metavar="EFFECT", help="only the tools with this effect")
@@ -101,11 +100,11 @@ def _rows(catalogue: Catalogue, in_force: InForce) -> list[Row]:
             name,
             known[name].category if name in known else None,
             claims((catalogue.definition(name) or {}).get("annotations")),
+            name in known and assess(catalogue.definition(name) or {}).category != known[name].category,
             _unjudgeable(in_force.policy, name) if name in broken else standing(in_force.policy, name),
         )
         for name in catalogue.names()
     )
-            name in known and assess(catalogue.definition(name) or {}).category != known[name].category,
     return sorted(rows, key=lambda row: (_ORDER.get(row.category, len(_ORDER)), row.name))
 
 
@@ -129,11 +128,6 @@ def claims(annotations: Json) -> str:
     return "destroys" if hints.get("destructiveHint", True) is not False else "writes"
 
 
-def _document(settings: Settings, in_force: InForce, rows: Sequence[Row]) -> Mapping[str, object]:
-    policy = in_force.policy
-    return {
-        "server": settings.server,
-        "policy": {"name": policy.name, "revision": policy.revision},
 def _kind(row: Row) -> str:
     """The category, and what the tool claims of itself where there is none, or where that is graver."""
     if row.category is None:
@@ -141,6 +135,11 @@ def _kind(row: Row) -> str:
     return f"{row.category}, {row.claims}?" if row.graver else row.category
 
 
+def _document(settings: Settings, in_force: InForce, rows: Sequence[Row]) -> Mapping[str, object]:
+    policy = in_force.policy
+    return {
+        "server": settings.server,
+        "policy": {"name": policy.name, "revision": policy.revision},
         "tools": [
             {
                 "name": row.name,
