@@ -150,7 +150,9 @@ class Gateway:
         self._policies = self._layered()
         self._around = _Surroundings(self._policies, mirror, self._state, settings.grant)
         identity = Identity(settings.grant, self._session, settings.server)
-        self._interceptor = Interceptor(identity, self._around, clock, settings.keeping)
+        self._interceptor = Interceptor(
+            identity, self._around, clock, settings.keeping, conceal=settings.conceal_hidden
+        )
         self._relay = Relay(
             stdio.send,
             self._upstream,
@@ -159,6 +161,7 @@ class Gateway:
             self._policies,
             max_depth=settings.max_depth,
             questions=Questions(settings.switch_off),
+            listing=settings.list,
             hold=stdio.hold,
         )
 

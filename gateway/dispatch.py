@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway import replies
 from gateway.case import Client, Forward
-from gateway.filters import filtered, without_denied_subscriptions
+from gateway.filters import Listing, filtered, without_denied_subscriptions
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, Json, Message, fold
 from gateway.mirror import Mirror
@@ -34,8 +34,16 @@ class Dispatch:
     """Sends requests on their way."""
 
     def __init__(
-        self, upstream: Upstream, mirror: Mirror, interceptor: Interceptor, policies: InForce, questions: Questions
+        self,
+        upstream: Upstream,
+        mirror: Mirror,
+        interceptor: Interceptor,
+        policies: InForce,
+        questions: Questions,
+        *,
+        listing: Listing,
     ) -> None:
+        self._listing = listing
         self._upstream = upstream
         self._mirror = mirror
         self._interceptor = interceptor
@@ -90,7 +98,7 @@ class Dispatch:
         if message.method == "tools/list" and isinstance(result, dict):
             cursor = message.params.get("cursor")
             self._mirror.catalogue.page(cursor if isinstance(cursor, str) else None, result, as_of=as_of)
-        return filtered(message, response, await self._policies.current(), self._tasks)
+        return filtered(message, response, await self._policies.current(), self._tasks, self._listing)
 
     async def _task(self, message: Message) -> bytes:
         if message.params.get("taskId") not in self._tasks:

@@ -11,7 +11,7 @@ speaks HTTP to the server owes that to the client, who could not call it (2026-0
 
 import logging
 from collections.abc import Callable, Container, Iterable
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from gateway import policy as judge
 from gateway import replies
@@ -25,12 +25,20 @@ _LOG = logging.getLogger(__name__)
 _SECTIONS: Final[tuple[SectionName, ...]] = ("resources", "prompts")
 _NOTHING: Final = "nothing is permitted"
 Keep = Callable[[Json], bool]
+Listing: TypeAlias = Literal["all", "callable"]
+"""Which tools are listed: all but the hidden, or only those of which some call could pass."""
 
 
-def filtered(request: Message, response: Message, policy: Policy | NoPolicy, tasks: Container[str]) -> bytes:
+def filtered(
+    request: Message,
+    response: Message,
+    policy: Policy | NoPolicy,
+    tasks: Container[str],
+    listing: Listing = "all",
+) -> bytes:
     """The response to one of the list methods, without what this client may not see."""
     result = response.body.get("result")
-    field, keep = _rule(request, policy, tasks)
+    field, keep = _rule(request, policy, tasks, listing)
     items = result.get(field) if isinstance(result, dict) else None
     if not isinstance(result, dict) or not isinstance(items, list):
         return replies.relayed(response)
@@ -44,12 +52,12 @@ def filtered(request: Message, response: Message, policy: Policy | NoPolicy, tas
     return replies.relayed(Message("response", response.id, "", body, serialise(body)))
 
 
-def _rule(request: Message, policy: Policy | NoPolicy, tasks: Container[str]) -> tuple[str, Keep]:
+def _rule(request: Message, policy: Policy | NoPolicy, tasks: Container[str], listing: Listing) -> tuple[str, Keep]:
     match request.method:
         case "tools/list" if is_modern(request):
-            return "tools", lambda item: visible(policy, _text(item, "name")) and _callable(item)
+            return "tools", lambda item: visible(policy, _text(item, "name"), listing) and _callable(item)
         case "tools/list":
-            return "tools", lambda item: visible(policy, _text(item, "name"))
+            return "tools", lambda item: visible(policy, _text(item, "name"), listing)
         case "resources/list":
             return "resources", lambda item: _permits(policy, "resources", _text(item, "uri"))
         case "resources/templates/list":
@@ -60,9 +68,11 @@ def _rule(request: Message, policy: Policy | NoPolicy, tasks: Container[str]) ->
             return "tasks", lambda item: _text(item, "taskId") in tasks
 
 
-def visible(policy: Policy | NoPolicy, tool: str) -> bool:
+def visible(policy: Policy | NoPolicy, tool: str, listing: Listing = "all") -> bool:
     """Whether a tool is listed. Without a policy everything is, so that the refusal of a call can say what is wrong."""
-    return isinstance(policy, NoPolicy) or judge.visible(policy, tool)
+    if isinstance(policy, NoPolicy):
+        return True
+    return judge.visible(policy, tool) if listing == "all" else judge.callable_(policy, tool)
 
 
 def _callable(tool: Json) -> bool:
@@ -73,13 +83,15 @@ def _callable(tool: Json) -> bool:
     return fault is None
 
 
-def changed_lists(tools: Iterable[str], old: Policy | NoPolicy, new: Policy | NoPolicy) -> tuple[str, ...]:
+def changed_lists(
+    tools: Iterable[str], old: Policy | NoPolicy, new: Policy | NoPolicy, listing: Listing = "all"
+) -> tuple[str, ...]:
     """Which lists (`tools`, `resources`, `prompts`) would look different to a client under `new`.
 
     Where no tool is known yet, nobody can tell, and the tools' list counts as changed.
     """
     names = tuple(tools)
-    moved = [visible(old, name) for name in names] != [visible(new, name) for name in names]
+    moved = [visible(old, name, listing) for name in names] != [visible(new, name, listing) for name in names]
     changed = ["tools"] if moved or not names else []
     return (*changed, *(section for section in _SECTIONS if _said(old, section) != _said(new, section)))
 

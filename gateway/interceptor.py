@@ -41,6 +41,7 @@ from gateway.policy import (
     Facts,
     Policy,
     ToolCall,
+    concealed,
     decide,
     decide_request,
     refuse_limit,
@@ -60,8 +61,15 @@ class Interceptor:
     """Judges requests one by one; any number may be on their way at once."""
 
     def __init__(
-        self, identity: Identity, surroundings: Surroundings, clock: Clock, keeping: Keeping | None = None
+        self,
+        identity: Identity,
+        surroundings: Surroundings,
+        clock: Clock,
+        keeping: Keeping | None = None,
+        *,
+        conceal: bool = False,
     ) -> None:
+        self._conceal = conceal
         self._identity = identity
         self._around = surroundings
         self._clock = clock
@@ -92,7 +100,7 @@ class Interceptor:
             return replies.denial(request, refuse_state(), case.id)
         self._tell(case, admitted)
         if isinstance(admitted, Decision):
-            return replies.denial(request, admitted, case.id)
+            return replies.denial(request, self._said(case, admitted), case.id)
         return await self._relay(case, admitted, forward)
 
     async def withdrawn(self, request: Message, client: Client) -> None:
@@ -229,10 +237,14 @@ class Interceptor:
         self._remember_exchange(case, admission, answer)
         self._settle(case, admission, answer)
         if refused:
-            return replies.denial(case.request, refused[0], case.id)
+            return replies.denial(case.request, self._said(case, refused[0]), case.id)
         if answer.response is None:
             return replies.failure(case.request, answer.failure or "no answer", answer)
         return replies.relayed(answer.response)
+
+    def _said(self, case: Case, decision: Decision) -> Decision:
+        """What the client reads of a refusal; the record keeps what was decided."""
+        return concealed(decision, case.call.tool) if self._conceal and case.call is not None else decision
 
     async def _refused_by_now(self, case: Case, admission: "_Admission") -> list[Decision]:
         """What refuses a call that was let through, where something does by now. What it was charged stays as it is."""

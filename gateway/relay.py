@@ -24,7 +24,7 @@ from gateway import replies
 from gateway.crowd import Crowd
 from gateway.dispatch import Dispatch
 from gateway.errors import GatewayError
-from gateway.filters import changed_lists, is_news
+from gateway.filters import Listing, changed_lists, is_news
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Id, Message, Refusal, parse
 from gateway.mirror import Mirror
@@ -58,6 +58,7 @@ class Relay:
         *,
         max_depth: int,
         questions: Questions,
+        listing: Listing,
         hold: Callable[[bool], None],
     ) -> None:
         self._send = send
@@ -66,7 +67,8 @@ class Relay:
         self._policies = policies
         self._max_depth = max_depth
         self._questions = questions
-        self._dispatch = Dispatch(upstream, mirror, interceptor, policies, questions)
+        self._dispatch = Dispatch(upstream, mirror, interceptor, policies, questions, listing=listing)
+        self._listing = listing
         self._bridge = Bridge(
             upstream, send, serve=self._dispatch.line, judge=self._dispatch.judged, missed=mirror.catalogue.changed
         )
@@ -275,7 +277,8 @@ class Relay:
 
     def policy_changed(self, old: Policy | NoPolicy, new: Policy | NoPolicy) -> None:
         """Tell the client which lists look different now."""
-        self._start(self._notices.lists_changed(changed_lists(self._mirror.catalogue.names(), old, new)))
+        changed = changed_lists(self._mirror.catalogue.names(), old, new, self._listing)
+        self._start(self._notices.lists_changed(changed))
 
     def policy_rejected(self, report: str) -> None:
         """Tell the client that an edit was not taken."""

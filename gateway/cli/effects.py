@@ -12,6 +12,7 @@ from gateway.cli.words import rate
 from gateway.policy import Limit, Policy
 from gateway.policy.checks import Check
 from gateway.policy.compiled import Applied
+from gateway.policy.judge import refuses_outright
 
 Effect: TypeAlias = Literal[
     "allowed", "limited", "observed", "depends_on_arguments", "needs_approval", "denied", "hidden"
@@ -64,7 +65,7 @@ def _standing(policy: Policy, tool: str) -> Standing:
     limits = tuple(limit for entry in applied.listed for limit in entry.limits)
     checks = [check for check in applied.checks if not check.observed]
     ruled: tuple[tuple[Effect, str | None], ...] = (
-        ("denied", _first(check.rule for check in checks if _refuses_all(check))),
+        ("denied", _first(check.rule for check in checks if refuses_outright(check))),
         ("needs_approval", _first(check.rule for check in applied.approvals if not check.conditions)),
         ("depends_on_arguments", _first(check.rule for check in (*checks, *applied.approvals) if _looks(check))),
         ("observed", _first(tried.rule for tried in _tried(applied))),
@@ -87,7 +88,3 @@ def _tried(applied: Applied) -> Iterator[Check | Limit]:
 
 def _looks(check: Check) -> bool:
     return bool(check.conditions) or check.kind == "schema"
-
-
-def _refuses_all(check: Check) -> bool:
-    return check.kind == "action" or (check.kind == "deny_if" and not check.conditions)

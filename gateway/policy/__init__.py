@@ -17,10 +17,10 @@ from gateway.policy.decision import (
     Strategy,
     ToolCall,
 )
-from gateway.policy.judge import decide, visible
+from gateway.policy.judge import callable_, decide, visible
 from gateway.policy.layers import compose
 from gateway.policy.problem import PolicyError, Problem
-from gateway.policy.refusals import refuse_limit, refuse_no_policy, refuse_state
+from gateway.policy.refusals import concealed, refuse_limit, refuse_no_policy, refuse_state
 from gateway.policy.requests import HOUSEKEEPING, LISTS, decide_request, permits
 from gateway.policy.schemas import InputSchema
 
@@ -41,7 +41,9 @@ __all__ = [
     "Scope",
     "Strategy",
     "ToolCall",
+    "callable_",
     "compose",
+    "concealed",
     "decide",
     "decide_request",
     "load",

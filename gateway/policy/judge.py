@@ -88,3 +88,20 @@ def words(check: Check, call: ToolCall, facts: Facts) -> str:
 def visible(policy: Policy, tool: str) -> bool:
     """Whether a tool stays in `tools/list`. Only `hide` removes: a tool that is denied stays, and says why."""
     return all(layer.applied(tool).hidden is None for layer in policy.layers)
+
+
+def callable_(policy: Policy, tool: str) -> bool:
+    """Whether some call of a tool could pass, by everything that looks neither at arguments nor at the moment."""
+    return not any(_refuses_every_call(layer, layer.applied(tool)) for layer in policy.layers)
+
+
+def _refuses_every_call(policy: Policy, applied: Applied) -> bool:
+    if applied.hidden is not None or not (applied.listed or policy.default_allows or policy.observed):
+        return True
+    outright = any(refuses_outright(check) and not check.observed for check in applied.checks)
+    return outright or any(not check.conditions for check in applied.approvals)
+
+
+def refuses_outright(check: Check) -> bool:
+    """Whether a check refuses every call that reaches it."""
+    return check.kind == "action" or (check.kind == "deny_if" and not check.conditions)

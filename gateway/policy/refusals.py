@@ -43,6 +43,11 @@ def refuse_hidden(tool: str) -> Decision:
     return denied("(hidden)", "hidden", f"{tool_words(tool)} is hidden by policy")
 
 
+def concealed(decision: Decision, tool: str) -> Decision:
+    """What a client is told of a refusal that it must not take for a sign that there is a tool: one that is hidden."""
+    return refuse_unknown_tool(tool) if decision.reason == "hidden" else decision
+
+
 def refuse_default(tool: str) -> Decision:
     """No key of `tools` names the tool, and the document denies by default."""
     return denied("(default deny)", "default", f"{tool_words(tool)} is not permitted by policy")

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -31,6 +31,8 @@ class Settings:
     state: Path
     header: tuple[Header, ...]
     switch_off: frozenset[str]
+    list: Literal["all", "callable"]
+    conceal_hidden: bool
     log_level: str
     log_file: Path
     connect_timeout: float

@@ -171,6 +171,12 @@ def flow(text: str) -> Flow:
     raise ValueError("`code` (a person signs in) or `client_credentials` (no person) is needed")
 
 
+def listing(text: str) -> str:
+    if text not in ("all", "callable"):
+        raise ValueError("`all` or `callable` is needed")
+    return text
+
+
 def switch(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0"):
         raise ValueError("`true` or `false` is needed")

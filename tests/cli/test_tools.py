@@ -67,6 +67,15 @@ def test_only_one_effect(run: Run, where: str, home: Home) -> None:
     )
 
 
+@pytest.mark.usefixtures("where")
+def test_what_a_client_is_shown_is_said_where_that_is_not_all(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "listed to clients" not in run("tools").out
+    monkeypatch.setenv("KEYID_GATEWAY_LIST", "callable")
+    assert "listed to clients (`list` is `callable`): 3 of 64\n" in run("tools").out
+    shown = [tool["name"] for tool in json.loads(run("tools", "--json").out)["tools"] if tool["listed"]]
+    assert sorted(shown) == ["get_identity", "get_secret", "standin_read_1"]
+
+
 def test_an_effect_that_is_none(run: Run) -> None:
     ran = run("tools", "--effect", "odd")
     assert ran.code == 2
@@ -84,6 +93,7 @@ def test_json(run: Run, where: str, home: Home) -> None:
         "claims": "read-only",
         "effect": "limited",
         "rule": "/tools/get_secret/rate_limit",
+        "listed": True,
         "limits": [{"max": 5, "window": "hour", "scope": "session"}],
     }
     assert tools["standin_destructive_1"]["category"] is None

@@ -54,6 +54,44 @@ def test_a_filtered_list_is_private_and_an_unfiltered_one_is_what_the_upstream_s
     assert hidden == {"tools": [], "cacheScope": "private", "ttlMs": 5}
 
 
+@pytest.mark.parametrize(
+    ("entry", "more", "shown"),
+    [
+        ({}, {}, True),
+        ({"action": "deny"}, {}, False),
+        ({"action": "require_approval"}, {}, False),
+        ({"deny_if": [{"conditions": []}]}, {}, False),
+        ({"rules": [{"action": "deny"}]}, {}, False),
+        ({"require": [{"conditions": [{"path": "args.a", "op": "eq", "value": 1}]}]}, {}, True),
+        ({"rules": [{"action": "deny", "conditions": [{"path": "args.a", "op": "eq", "value": 1}]}]}, {}, True),
+        ({"action": "deny", "mode": "observe"}, {}, True),
+        ({"action": "deny"}, {"mode": "observe"}, True),
+        ({}, {"all_tools": {"deny_if": [{"conditions": []}]}}, False),
+        ({}, {"hide": ["b"], "mode": "observe"}, False),
+    ],
+)
+def test_what_can_be_called_is_listed_where_only_that_is_wanted(
+    entry: Json, more: dict[str, Json], shown: bool
+) -> None:
+    rules = policy(tools={"a": {}, "b": entry}, **more)
+    assert visible(rules, "b", "callable") is shown
+    kept = filtered(asked("tools/list"), TOOLS, rules, (), "callable")
+    if "all_tools" not in more:
+        assert [tool["name"] for tool in json.loads(kept)["result"]["tools"]] == ["a", *["b"] * shown]
+
+
+def test_by_default_nothing_can_be_called_that_is_not_named_but_where_it_is_only_tried_out() -> None:
+    assert not visible(policy(default="deny"), "a", "callable")
+    assert visible(policy(default="deny", mode="observe"), "a", "callable")
+    assert visible(NONE, "a", "callable")
+
+
+def test_the_list_changes_with_what_can_be_called_only_where_only_that_is_listed() -> None:
+    old, new = policy(), policy(tools={"a": {"action": "deny"}})
+    assert changed_lists(["a", "b"], old, new) == ()
+    assert changed_lists(["a", "b"], old, new, "callable") == ("tools",)
+
+
 MODERN: Json = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
 MARKED = listed(
     b'"result": {"tools": [{"name": "a"}, {"name": "evil\\u001b[0m", "inputSchema": {"x-mcp-header": "A"}}, null, '

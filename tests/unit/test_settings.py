@@ -76,6 +76,8 @@ def test_every_option_can_be_given_in_all_three_ways(place: Place, name: str) ->
         "upstream": "http://a.example/mcp",
         "header": "X-A: b",
         "switch_off": "sampling",
+        "list": "callable",
+        "conceal_hidden": "true",
         "log_level": "error",
         "max_message_bytes": "2048",
         "audit_arguments": "keys",

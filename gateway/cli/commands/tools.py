@@ -15,6 +15,7 @@ from gateway.cli.in_force import InForce, policy_in_force
 from gateway.cli.screen import Row as Cells
 from gateway.cli.screen import document, note, say, table
 from gateway.cli.words import amount, counted, named, rate, shown, tally
+from gateway.filters import Listing, visible
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools
 from gateway.policy import Limit, Policy
@@ -37,10 +38,14 @@ Effects:
   needs_approval        every call needs a person
   denied, hidden        no call passes; hidden tools are not listed either
 
+With `list` = `callable` in the settings, a client is shown no tool of which no
+call can pass; the last lines say how many it is shown.
+
 \b
 --json: {"server", "policy": {"name", "revision"}, "tools": [{"name",
-  "category", "claims", "effect", "rule", "limits": [{"max", "window",
-  "scope"}]}], "all_tools": {"limits": [...]}, "not_announced": [names]}"""
+  "category", "claims", "effect", "rule", "listed", "limits": [{"max",
+  "window", "scope"}]}], "all_tools": {"limits": [...]},
+  "not_announced": [names]}"""
 _SHOWN_MISSING = 5
 
 
@@ -54,10 +59,11 @@ class Row:
     graver: bool
     """Whether it says itself that it does more than its category."""
     standing: Standing
+    listed: bool
 
 
 @click.command("tools", help=HELP, short_help="what each tool of the server may do under the policy")
-@with_settings("policy", "grant", *REACHING)
+@with_settings("policy", "grant", "list", *REACHING)
 @click.option("--effect", type=click.Choice(EFFECTS), metavar="EFFECT", help="only the tools with this effect")
 @json_flag
 def command(settings: Settings, *, effect: str | None, as_json: bool) -> int:
@@ -66,7 +72,7 @@ def command(settings: Settings, *, effect: str | None, as_json: bool) -> int:
 
     in_force = policy_in_force(settings)
     catalogue = fetch(settings)
-    rows = _rows(catalogue, in_force)
+    rows = _rows(catalogue, in_force, settings.list)
     missing = not_announced(in_force.policy, catalogue.definitions())
     lists.keep(settings.state, settings.server, catalogue.definitions())
     _warn(missing, catalogue)
@@ -92,7 +98,7 @@ def _warn(missing: Sequence[str], catalogue: Catalogue) -> None:
     note("hint: what is written for a name that no tool has restricts nothing")
 
 
-def _rows(catalogue: Catalogue, in_force: InForce) -> list[Row]:
+def _rows(catalogue: Catalogue, in_force: InForce, listing: Listing) -> list[Row]:
     known = known_tools()
     broken = unjudgeable(in_force.policy, catalogue)
     rows = (
@@ -102,6 +108,7 @@ def _rows(catalogue: Catalogue, in_force: InForce) -> list[Row]:
             claims((catalogue.definition(name) or {}).get("annotations")),
             name in known and assess(catalogue.definition(name) or {}).category != known[name].category,
             _unjudgeable(in_force.policy, name) if name in broken else standing(in_force.policy, name),
+            visible(in_force.policy, name, listing),
         )
         for name in catalogue.names()
     )
@@ -147,6 +154,7 @@ def _document(settings: Settings, in_force: InForce, rows: Sequence[Row]) -> Map
                 "claims": row.claims,
                 "effect": row.standing.effect,
                 "rule": row.standing.rule,
+                "listed": row.listed,
                 "limits": [_limit(limit) for limit in row.standing.limits],
             }
             for row in rows
@@ -185,6 +193,8 @@ def _show(settings: Settings, in_force: InForce, rows: Sequence[Row], wanted: Se
         say("?: what a tool claims of itself; nobody checks that")
     effects = Counter(row.standing.effect.replace("_", " ") for row in rows)
     say(tally({word: effects[word] for word in (effect.replace("_", " ") for effect in EFFECTS)}))
+    if settings.list == "callable":
+        say(f"listed to clients (`list` is `callable`): {sum(row.listed for row in rows)} of {len(rows)}")
     brakes = ", ".join(map(rate, in_force.policy.all_tools.limits))
     if brakes:
         say(f"all calls together: {brakes}")
