@@ -97,8 +97,17 @@ def _section(document: shapes.Document, name: SectionName) -> Section | None:
 
 
 def _lines(name: SectionName, field: str, patterns: Sequence[str]) -> tuple[Line, ...]:
-    texts = (uris.small(text) if name == "resources" else text for text in patterns)
-    return tuple(Line(fields.matcher(text), pointer(name, field, index)) for index, text in enumerate(texts))
+    matcher = fields.matcher if name != "resources" else _denied_addresses if field == "deny" else _allowed_addresses
+    return tuple(Line(matcher(text), pointer(name, field, index)) for index, text in enumerate(patterns))
+
+
+def _denied_addresses(pattern: str) -> uris.Matches:
+    return fields.matcher(pattern, any_case=True) if uris.is_loose(pattern) else fields.matcher(uris.small(pattern))
+
+
+def _allowed_addresses(pattern: str) -> uris.Matches:
+    scheme = pattern.partition(":")[0]
+    return fields.matcher(pattern if globs.STAR in scheme else uris.small(pattern))
 
 
 def _asked(entries: Iterable[Entry]) -> Iterator[str]:

@@ -126,9 +126,9 @@ def _pattern(text: str) -> str:
     return text
 
 
-def matcher(text: str) -> uris.Matches:
+def matcher(text: str, *, any_case: bool = False) -> uris.Matches:
     """Whether a text as a whole matches a pattern. Raises `re2.error`, `UnicodeEncodeError`."""
-    search = operators.compiled(uris.expression(text)).search
+    search = operators.compiled(uris.expression(text, any_case=any_case)).search
 
     def matches(found: str) -> bool:
         return search(found.encode()) is not None

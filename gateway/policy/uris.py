@@ -6,7 +6,8 @@ could lead elsewhere than it seems is no address at all: dot segments, an encode
 characters, each however often it is encoded.
 
 In a pattern `*` is any run of characters without `/`, `**` any run at all; everything else is literal. Patterns become
-RE2, so that matching takes linear time.
+RE2, so that matching takes linear time. A `deny` with a star before its path may find its letters in a host,
+where their case means nothing: so it means nothing in the whole of it.
 """
 
 import re
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
+from gateway.policy.globs import STAR
 from gateway.policy.problem import Fault
 
 Matches: TypeAlias = Callable[[str], bool]
@@ -22,6 +24,8 @@ LONGEST_PATTERN: Final = 2048
 LONGEST: Final = 65_536
 _ENCODED = re.compile(r"%[0-9a-fA-F]{2}")
 _SEPARATORS = re.compile(r"[/?#]")
+_PATH = re.compile(r"[^:/?#]*(?:[/?#]|:(?:[^/]|/[^/]|//[^/?#]*[/?#]))")
+"""A beginning after which no host can come."""
 _STARS = re.compile(r"\*+")
 
 
@@ -37,14 +41,25 @@ def normal(uri: str) -> str | Fault:
 
 
 def small(uri: str) -> str:
-    """Scheme and host in small letters, the rest as it is."""
-    scheme, mark, rest = uri.partition("://")
-    if not mark:
-        scheme, mark, rest = uri.partition(":")
-        return f"{scheme.lower()}{mark}{rest}" if mark else uri
-    end = _SEPARATORS.search(rest)
-    host = rest if end is None else rest[: end.start()]
-    return f"{scheme.lower()}{mark}{host.lower()}{rest[len(host) :]}"
+    """Scheme and host in small letters, the rest as it is. What stands before a `:` is a scheme if no path does."""
+    end = _end_of_host(uri)
+    return f"{uri[:end].lower()}{uri[end:]}"
+
+
+def is_loose(pattern: str) -> bool:
+    """Whether a `*` stands where a host may be or before it, so that nobody can tell which letters are of a host."""
+    known, star, _ = pattern.partition(STAR)
+    return bool(star) and _PATH.match(known) is None
+
+
+def _end_of_host(uri: str) -> int:
+    scheme, mark, rest = uri.partition(":")
+    if not mark or _SEPARATORS.search(scheme):
+        return 0
+    if not rest.startswith("//"):
+        return len(scheme)
+    end = _SEPARATORS.search(uri, len(scheme) + 3)
+    return len(uri) if end is None else end.start()
 
 
 def _fault(spelling: str) -> Fault | None:
@@ -62,14 +77,14 @@ def _fault(spelling: str) -> Fault | None:
     return None
 
 
-def expression(pattern: str) -> str:
+def expression(pattern: str, *, any_case: bool = False) -> str:
     """A pattern as an RE2 expression over the whole text."""
     parts: list[str] = []
     position = 0
     for stars in _STARS.finditer(pattern):
         parts += (_literal(pattern[position : stars.start()]), "[^/]*" if len(stars.group()) == 1 else ".*")
         position = stars.end()
-    return rf"(?s)\A{''.join(parts)}{_literal(pattern[position:])}\z"
+    return rf"(?s{'i' if any_case else ''})\A{''.join(parts)}{_literal(pattern[position:])}\z"
 
 
 def _literal(text: str) -> str:

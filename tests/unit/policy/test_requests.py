@@ -47,6 +47,35 @@ def test_deny_wins_over_default_allow_as_well() -> None:
     assert read(judged, "keyid://inbox/a").rule == "/resources/default"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "uri"),
+    [
+        ("file:/SECRET/**", "file:/SECRET/a://b"),
+        ("urn:SECRET:**", "urn:SECRET:1?next=http://x"),
+        ("Secret/**", "Secret/a:b"),
+        ("**/Secret/**", "keyid://Secret/1"),
+        ("**/Secret/**", "keyid://SECRET/1"),
+        ("**Secret:**", "keyid://inbox/Secret:1"),
+        ("keyid*://Secret/**", "keyid://secret/1"),
+        ("keyid:**Secret/*", "keyid://Secret/1"),
+        ("keyi**Secret/*", "keyid://Secret/1"),
+        ("keyid://*.Example/**", "KEYID://Inbox.Example/1"),
+    ],
+)
+def test_no_letter_of_an_address_is_made_small_that_a_deny_names(pattern: str, uri: str) -> None:
+    judged = policy("allow", resources={"default": "allow", "deny": [pattern]})
+    assert read(judged, uri).rule == "/resources/deny/0"
+    assert read(judged, "keyid://inbox/1").effect == "allow"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "uri"),
+    [("mail:inbox/**", "mail:INBOX/x?://"), ("inbox/**", "INBOX/a:b"), ("**Inbox:**", "keyid://a/inbox:1")],
+)
+def test_an_allow_opens_no_other_case_of_a_path(pattern: str, uri: str) -> None:
+    assert read(policy(resources={"default": "deny", "allow": [pattern]}), uri).rule == "/resources/default"
+
+
 def test_without_a_section_the_default_decides_and_the_denial_says_what_would_open_it() -> None:
     assert read(policy("allow"), "a:b").effect == "allow"
     words = "is not permitted: the policy denies by default and has no `%s` section that would open it"
