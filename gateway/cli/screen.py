@@ -5,6 +5,7 @@ columns, no markup. What comes from outside is a `Text`, never markup, and went 
 """
 
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ Cell: TypeAlias = str | tuple[str, str]
 """A text, or a text and its style."""
 Row: TypeAlias = tuple[Cell, ...]
 
+_TO_COPY: Final = re.compile(r"`[^`]*`")
 _PIPE_WIDTH: Final = 1000
 """Columns where nobody looks: wide enough that no row of ours is ever cut or wrapped."""
 _GAP: Final = 2
@@ -117,9 +119,16 @@ def _text(cell: Cell) -> str:
     return cell if isinstance(cell, str) else cell[0]
 
 
-def _broken(line: str, stream: IO[str]) -> str:
-    if not stream.isatty() or "\n" in line:
-        return line
-    indent = " " * (len(line) - len(line.lstrip()))
+def _broken(text: str, stream: IO[str]) -> str:
+    """Its lines, on a terminal broken between words. What stands between back-ticks is to be copied: it stays whole."""
+    if not stream.isatty():
+        return text
     width = get_terminal_size().columns
-    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(line if len(line) <= width else _folded(line, width) for line in text.split("\n"))
+
+
+def _folded(line: str, width: int) -> str:
+    indent = " " * (len(line) - len(line.lstrip()))
+    whole = _TO_COPY.sub(lambda found: found[0].replace(" ", "\0"), line)
+    folded = textwrap.fill(whole, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return folded.replace("\0", " ")

@@ -17,6 +17,8 @@ from gateway.settings.values import PLACES
 
 _BY_FLAG: Final = {option.flag: option for option in OPTIONS}
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
+_IN_THE_CONFIG_FOLDER: Final = frozenset({"policy", "state", "log_file"})
+"""Paths that the settings file means from where it lies. A project's policy is one of the folder of the agent."""
 _OTHER_VARIABLES: Final = frozenset({PREFIX + "CONFIG_DIR"})
 
 
@@ -100,7 +102,14 @@ def _read_file(path: Path) -> dict[str, list[str]]:
     for name in document:
         if name not in _BY_NAME:
             raise ConfigError(f"`{path}`: unknown setting `{name}`", _suggest(name, _BY_NAME))
-    return {name: _texts(path, name, value) for name, value in document.items()}
+    return {name: [_placed(path, name, text) for text in _texts(path, name, value)] for name, value in document.items()}
+
+
+def _placed(settings_file: Path, name: str, text: str) -> str:
+    """A text of the settings file; a relative path there begins at its folder, wherever a client starts the gateway."""
+    if name not in _IN_THE_CONFIG_FOLDER or not text or text.startswith(("~", "builtin:", "${")):
+        return text
+    return str(settings_file.parent.absolute() / text)
 
 
 def _texts(path: Path, name: str, value: object) -> list[str]:

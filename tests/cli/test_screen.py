@@ -1,3 +1,5 @@
+import io
+
 import pytest
 from rich.console import Console
 
@@ -76,3 +78,29 @@ def test_json_is_plain_ascii(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_a_cut_never_leaves_half_a_number(text: str, width: int, cut: str) -> None:
     assert screen.cut(text, width) == cut
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_every_line_is_broken_between_words_and_what_is_to_be_copied_stays_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = _Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    screen.note(
+        "note: a sentence that is longer than forty columns are\n"
+        "    hint: type `keyid-gateway policy fmt 'my policy.json'` and then nothing else at all\n"
+        "    as  it  is"
+    )
+    assert terminal.getvalue() == (
+        "note: a sentence that is longer than\n"
+        "forty columns are\n"
+        "    hint: type\n"
+        "    `keyid-gateway policy fmt 'my policy.json'`\n"
+        "    and then nothing else at all\n"
+        "    as  it  is\n"
+    )

@@ -61,13 +61,37 @@ def test_a_flag_goes_before_a_variable_before_the_file(place: Place) -> None:
     assert (settings.grant, settings.max_depth, settings.log_level) == ("flag", 60, "debug")
 
 
+def test_a_relative_path_of_the_file_begins_at_its_folder_and_of_a_flag_where_the_program_is(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = place.folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("HOME", "/home/me")
+    place.write(
+        "policy = 'rel.json'\nstate = '../s.db'\nlog_file = '~/g.log'\nproject_policy = '.keyid-gateway/p.json'\n"
+    )
+    settings = place.load()
+    assert settings.policy == str(place.folder / "rel.json")
+    assert settings.state == place.folder / "../s.db"
+    assert settings.log_file == Path("/home/me/g.log")
+    assert settings.project_policy == elsewhere / ".keyid-gateway/p.json"
+    assert place.load({"policy": ["rel.json"]}).policy == str(elsewhere / "rel.json")
+    assert place.load(policy="rel.json").policy == str(elsewhere / "rel.json")
+    place.write("policy = '/abs.json'\nstate = '/s.db'\n")
+    assert (place.load().policy, place.load().state) == ("/abs.json", Path("/s.db"))
+    place.write("policy = 'builtin:recommended'\n")
+    assert place.load().policy == "builtin:recommended"
+
+
 def test_an_empty_variable_says_nothing(place: Place) -> None:
     place.write("grant = 'file'\n")
     assert place.load(grant="").grant == "file"
 
 
 @pytest.mark.parametrize("name", [option.name for option in OPTIONS])
-def test_every_option_can_be_given_in_all_three_ways(place: Place, name: str) -> None:
+def test_every_option_can_be_given_in_all_three_ways(place: Place, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place.folder)
     secret = place.folder / "secret"
     secret.write_text("s3cret\n", encoding="utf-8")
     key = place.folder / "key"

@@ -17,7 +17,7 @@ from gateway import __version__
 from gateway.cli import logs
 from gateway.cli.commands import audit, demo, limits, login, logout, policy, run, standin, tools, whoami
 from gateway.cli.mistakes import Group, as_usage_error
-from gateway.cli.screen import note, say
+from gateway.cli.screen import note, say, verbatim
 from gateway.cli.words import shown
 from gateway.errors import GatewayError, typed
 from gateway.policy import PolicyError
@@ -120,7 +120,7 @@ def _unforeseen(error: Exception, words: Sequence[str]) -> int:
     trace = "".join(traceback.format_exception(error))
     note(f"error: unexpected {type(error).__name__}: this is a fault of keyid-gateway, not yours")
     if "--debug" in words:
-        note(trace)
+        verbatim(trace, err=True)
         return _UNFORESEEN
     kept = _kept(trace)
     where = f"its traceback is at the end of `{kept}`" if kept else "it left no traceback: the log cannot be written"
