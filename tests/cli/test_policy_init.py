@@ -3,10 +3,17 @@ from pathlib import Path
 
 import pytest
 
+from gateway.authoring.layout import laid_out
 from gateway.keyid import recommended
 from tests.cli.conftest import Home, Run
 
 TOOLS = len(recommended.TOOLS)
+LAID_OUT = laid_out(recommended.text().encode(), name="policy.json")
+
+
+def test_what_is_written_is_laid_out(run: Run, home: Home) -> None:
+    run("policy", "init")
+    assert run("policy", "fmt", "--check", str(home.policy)).code == 0
 
 
 def test_the_pack_is_written_for_its_owner_only(run: Run, home: Home) -> None:
@@ -19,7 +26,7 @@ def test_the_pack_is_written_for_its_owner_only(run: Run, home: Home) -> None:
         "  a gateway without --policy takes it within half a second, as every later edit\n"
         "  a grant that was once judged by a file never falls back to the built-in pack\n"
     )
-    assert home.policy.read_text(encoding="utf-8") == recommended.text()
+    assert home.policy.read_text(encoding="utf-8") == LAID_OUT
     assert home.policy.stat().st_mode & 0o777 == 0o600
     assert home.policy.parent.stat().st_mode & 0o777 == 0o700
     assert [file.name for file in home.policy.parent.iterdir()] == ["policy.json"]
@@ -35,12 +42,12 @@ def test_a_file_of_ones_own_choice(run: Run, home: Home) -> None:
     ran = run("policy", "init", str(file))
     assert ran.code == 0
     assert f"  start the gateway with `--policy {file}`; later edits are taken at once\n" in ran.out
-    assert file.read_text(encoding="utf-8") == recommended.text()
+    assert file.read_text(encoding="utf-8") == LAID_OUT
 
 
 def test_to_standard_output(run: Run, home: Home) -> None:
     ran = run("policy", "init", "-")
-    assert (ran.code, ran.out, ran.err) == (0, recommended.text(), "")
+    assert (ran.code, ran.out, ran.err) == (0, LAID_OUT, "")
     assert not home.policy.exists()
 
 
@@ -60,7 +67,7 @@ def test_force_replaces_it_whole(run: Run, home: Home) -> None:
     home.policy.chmod(0o644)
     ran = run("policy", "init", "--force", "--json")
     assert (ran.code, json.loads(ran.out)) == (0, {"written": str(home.policy), "tools": TOOLS})
-    assert home.policy.read_text(encoding="utf-8") == recommended.text()
+    assert home.policy.read_text(encoding="utf-8") == LAID_OUT
     assert home.policy.stat().st_mode & 0o777 == 0o600
 
 

@@ -16,7 +16,6 @@ from gateway.cli.screen import document, say
 from gateway.cli.words import counted
 from gateway.errors import ConfigError, UsageError, typed
 from gateway.keyid import recommended
-from gateway.policy import load
 from gateway.settings import Settings
 
 HELP: Final = """Write the recommended policy to a file, to be edited: policy.json in the config folder, or FILE.
@@ -42,10 +41,12 @@ _YAML: Final = (".yaml", ".yml")
 @json_flag
 def command(settings: Settings, *, file: str | None, force: bool, live: bool, as_json: bool) -> int:
     """The command; its help is `HELP`."""
+    from gateway.authoring.layout import laid_out  # here, because it imports pydantic; what cannot be taken is an error
+
     if not live and file is not None and file.endswith(_YAML):
         raise UsageError("the recommended pack is written as JSON", "name a file that ends in `.json`, or add --live")
     written = _live(settings, file) if live else _Written(recommended.text(), len(recommended.TOOLS), _REASONS)
-    text = written.text
+    text = laid_out(written.text.encode(), name=file or "policy.json")
     if file == "-":
         click.echo(text, nl=False)
         return 0
@@ -80,7 +81,6 @@ def _live(settings: Settings, file: str | None) -> _Written:
     tools = scanning.fetched(settings)
     render = yaml_text if file is not None and file.endswith(_YAML) else json_text
     text = render(tools, server=settings.server)
-    load(text.encode(), name=file or "policy.json")  # what is written can be taken, or nothing is written
     listed = sum(tool.listed for tool in tools)
     return _Written(text, listed, f": {scanning.summary(tools)}; `policy scan` says why")
 
