@@ -64,26 +64,38 @@ def _targets(method: str, params: Mapping[str, Json]) -> Iterator[tuple[SectionN
         case "prompts/get":
             yield "prompts", _member(params, "name")
         case "completion/complete":
-            yield from _completed(_member(params, "ref"))
+            yield from _completed(params)
         case _:
             yield "methods", method
 
 
-def _completed(reference: Json) -> Iterator[tuple[SectionName, Json]]:
-    """A reference may say what it is in two ways; all that a server might believe has to be permitted."""
-    ref = reference if isinstance(reference, dict) else {}
-    is_prompt, is_resource = ref.get("type") == "ref/prompt", ref.get("type") == "ref/resource"
-    if is_prompt or "name" in ref:
-        yield "prompts", _member(ref, "name")
-    if is_resource or "uri" in ref:
-        yield "resources", _member(ref, "uri")
+def _completed(params: Mapping[str, Json]) -> Iterator[tuple[SectionName, Json]]:
+    """A reference may say what it is in two ways; all that a server might believe has to be permitted.
+
+    Where a key only reads like one of those that say it, nobody can tell what it refers to.
+    """
+    ref = params.get("ref")
+    plain = ref if isinstance(ref, dict) else {}
+    if _seems(params, "ref") or any(_seems(plain, key) for key in ("type", "name", "uri")):
+        yield "prompts", None
+        yield "resources", None
+    is_prompt, is_resource = plain.get("type") == "ref/prompt", plain.get("type") == "ref/resource"
+    if is_prompt or "name" in plain:
+        yield "prompts", plain.get("name")
+    if is_resource or "uri" in plain:
+        yield "resources", plain.get("uri")
     if not is_prompt and not is_resource:
         yield "methods", "completion/complete"
 
 
 def _member(params: Mapping[str, Json], key: str) -> Json:
     """The value of a key; none where another key reads like it, so that nobody can tell which one is meant (B6)."""
-    return None if any(other != key and fold(other) == key for other in params) else params.get(key)
+    return None if _seems(params, key) else params.get(key)
+
+
+def _seems(params: Mapping[str, Json], key: str) -> bool:
+    """Whether another key reads like this one."""
+    return any(other != key and fold(other) == key for other in params)
 
 
 def _judge(policy: Policy, section: SectionName, value: Json) -> Decision:

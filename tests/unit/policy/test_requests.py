@@ -126,6 +126,21 @@ def test_a_completion_follows_what_it_completes(ref: Json, effect: str) -> None:
     assert decide_request(judged, "completion/complete", {"ref": ref}).effect == effect
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"Ref": {"type": "ref/prompt", "name": "secret"}},
+        {"ref": {"type": "ref/prompt", "name": "greet"}, "REF": {"type": "ref/prompt", "name": "secret"}},
+        {"ref": {"Type": "ref/prompt", "Name": "secret"}},
+        {"ref": {"type": "ref/resource", "uri": "keyid://inbox/7", "Type": "ref/prompt", "Name": "secret"}},
+        {"ref": {"type": "ref/prompt", "name": "greet", "Uri": "keyid://secret/7"}},
+    ],
+)
+def test_a_completion_whose_reference_only_reads_like_one_is_refused(params: dict[str, Json]) -> None:
+    judged = policy("allow", resources=INBOX, prompts={"default": "deny", "allow": ["greet"]})
+    assert decide_request(judged, "completion/complete", params).effect == "deny"
+
+
 def test_other_methods_follow_their_section() -> None:
     judged = policy(methods={"default": "deny", "allow": ["x-vendor/*"], "deny": ["x-vendor/delete"]})
     rules = {method: decide_request(judged, method, {}).rule for method in ("x-vendor/a", "x-vendor/delete", "y/z")}
