@@ -11,18 +11,19 @@ So "same" and "not looser" are proven, a difference is shown, and everything els
 is counted from empty: that a renamed counter begins anew is not spoken of. Texts for the agent change nothing.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, Literal, TypeAlias, cast
 
-from gateway.authoring.implied import bounds, condition_key, entries
-from gateway.authoring.repetition import Repetition, repeated
+from gateway.authoring.covering import misses_nothing, refuses, stops
+from gateway.authoring.implied import bounding, bounds, entries
+from gateway.authoring.repetition import Repetition, is_steady, repeated
 from gateway.authoring.witness import MOST, Trial, trials
 from gateway.catalogue import Catalogue
 from gateway.jsonrpc import loads
 from gateway.policy import Limit, Policy, decide
-from gateway.policy.checks import Check, Condition
+from gateway.policy.checks import Check, fires
 from gateway.policy.compiled import Entry
 from gateway.policy.globs import STAR, Glob, parse
 from gateway.policy.positions import pointer
@@ -37,11 +38,15 @@ _MOST_NAMES: Final = 8
 _LONGER: Final = 500
 """Trials after the first witness that is no witness of the very rule."""
 _REPEATED: Final = 2
+"""Calls that are repeated by themselves, for a limit that is tried with several names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A call that comes out otherwise; `repetition` where it is one of many, `value` for what is no tool call."""
+    """A call that comes out otherwise; `repetition` where it is one of many.
+
+    `others` are the calls that are made in turn with it; `trial` is None for what is no tool call.
+    """
 
     tool: str
     trial: Trial | None
@@ -49,6 +54,13 @@ class Witness:
     after: str
     rules: tuple[str, str]
     repetition: Repetition | None = None
+    others: tuple[Trial, ...] = ()
+
+    @property
+    def turned(self) -> "Witness":
+        """The same with the policies changed round."""
+        sides = {"before": self.after, "after": self.before, "rules": (self.rules[1], self.rules[0])}
+        return replace(self, **sides)  # type: ignore[arg-type] # each of its own type
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,7 @@ class _Item:
     rule: str
     what: str
     names: tuple[str, ...]
+    check: Check | None = None
     limit: Limit | None = None
     opens: bool = False
 
@@ -89,17 +102,23 @@ def _direction(strict: Policy, other: Policy, catalogue: Catalogue, direction: D
     side: Side = "old" if direction == "looser" else "new"
     opener: Side = "new" if direction == "looser" else "old"
     items = list(_uncovered(strict, other, catalogue))
+    known: _Known = {}
     rules = {item.rule for item in items}
     for item in items:
-        found = _witness(strict, other, item, catalogue)
-        if found is not None and found.rules[0] != item.rule and found.rules[0] in rules:
+        found = _witness(strict, other, item, catalogue, known)
+        if found is not None and found.rules[0] in rules and not _has_its_say(item, found):
             found = None  # a call that shows another rule, which is shown itself
         if found is not None and direction == "tighter":
-            found = Witness(
-                found.tool, found.trial, found.after, found.before, (found.rules[1], found.rules[0]), found.repetition
-            )
+            found = found.turned
         yield Difference(direction, item.rule, opener if item.opens else side, item.what, found)
     yield from _sections(strict, other, direction, side)
+
+
+def _has_its_say(item: _Item, found: Witness) -> bool:
+    """Whether the rule refuses the call, first of all or behind another one."""
+    if found.rules[0] == item.rule or item.check is None or found.trial is None:
+        return found.rules[0] == item.rule
+    return fires(item.check, found.trial.call, found.trial.facts)
 
 
 # --- the proof --------------------------------------------------------------------------------------------------------
@@ -139,12 +158,13 @@ def _of_entry(strict: Policy, other: Policy, entry: Entry, catalogue: Catalogue)
         return
     names = _names(entry.key, strict, other, catalogue)
     for check in (*entry.checks, *entry.approvals):
-        if not check.observed and not any(_covers(found, check) for found in checks):
-            yield _Item(check.rule, "nothing in {other} refuses as much", names)
+        if not check.observed and not refuses(checks, check) and not misses_nothing(check, entry, checks, catalogue):
+            yield _Item(check.rule, "nothing in {other} refuses as much", names, check)
     limits = [limit for item in covering for limit in item.limits]
-    for limit in entry.limits:
-        if not limit.observed and not any(_limits(found, limit) for found in limits):
-            yield _Item(limit.rule, "nothing in {other} stops as early", names, limit)
+    for index, limit in enumerate(entry.limits):
+        idle = any(bounds(found, limit) for found in bounding(strict, entry, index))
+        if not limit.observed and not idle and not any(stops(found, limit) for found in limits):
+            yield _Item(limit.rule, "nothing in {other} stops as early", names, limit=limit)
 
 
 def _covering(other: Policy, entry: Entry) -> Iterator[Entry]:
@@ -156,55 +176,6 @@ def _covering(other: Policy, entry: Entry) -> Iterator[Entry]:
         yield from other.listed(entry.key)
         return
     yield from (item.entry for item in other.patterns if item.glob.text == entry.key)
-
-
-def _covers(found: Check, check: Check) -> bool:
-    """Whether one check fires whenever another does."""
-    if found.kind == "action":
-        return True
-    if check.kind == "require":
-        return found.kind == "require" and all(
-            any(_stronger(ours, theirs) for ours in found.conditions) for theirs in check.conditions
-        )
-    if check.kind in ("deny_if", "approval"):
-        return found.kind in ("deny_if", check.kind) and all(
-            any(_stronger(theirs, ours) for theirs in check.conditions) for ours in found.conditions
-        )
-    return found.kind == check.kind
-
-
-def _stronger(one: Condition, other: Condition) -> bool:
-    """Whether one condition holds only where the other does, and is false wherever the other is.
-
-    Besides the same condition twice: bounds that differ even as doubles, and lists of texts that contain each other.
-    """
-    if condition_key(one) == condition_key(other):
-        return True
-    if (one.path, one.op, one.zone) != (other.path, other.op, other.zone):
-        return False
-    ours, theirs = one.operand, other.operand
-    if one.op in ("lt", "lte", "gt", "gte"):
-        low, high = (ours, theirs) if one.op in ("lt", "lte") else (theirs, ours)
-        return float(cast("int | Decimal", low)) < float(cast("int | Decimal", high))
-    if one.op in ("in", "not_in") and isinstance(ours, list) and isinstance(theirs, list):
-        texts = bool(ours) and bool(theirs) and all(isinstance(item, str) for item in (*ours, *theirs))
-        inner, outer = (ours, theirs) if one.op == "in" else (theirs, ours)
-        return texts and all(item in outer for item in inner)
-    return False
-
-
-def _limits(found: Limit, limit: Limit) -> bool:
-    """Whether one limit stops no later than another."""
-    if found.observed:
-        return False
-    alike = (found.window, found.seconds, found.scope, found.strategy) == (
-        limit.window,
-        limit.seconds,
-        limit.scope,
-        limit.strategy,
-    )
-    same = alike and (found.cost, found.per) == (limit.cost, limit.per)
-    return (same and found.maximum <= limit.maximum) or bounds(found, limit)
 
 
 def _callable(policy: Policy, key: str) -> bool:
@@ -224,10 +195,6 @@ def _callable(policy: Policy, key: str) -> bool:
         return True
     glob = parse(key)
     return any(glob.matches(name) for name in policy.entries) or any(_meet(glob, item.glob) for item in policy.patterns)
-
-
-def _refuses_all(checks: tuple[Check, ...]) -> bool:
-    return any(check.kind == "action" and not check.observed for check in checks)
 
 
 def _meet(glob: Glob, other: Glob) -> bool:
@@ -251,40 +218,77 @@ def _names(key: str, strict: Policy, other: Policy, catalogue: Catalogue) -> tup
     return (*dict.fromkeys(known), key.replace(STAR, "x"), key.replace(STAR, ""))[:_MOST_NAMES]
 
 
-def _witness(strict: Policy, other: Policy, item: _Item, catalogue: Catalogue) -> Witness | None:
+_Known: TypeAlias = dict[tuple[object, ...], tuple[Repetition, int] | None]
+"""What came of a call again and again, by the limits alone where nothing else matters: many tools have the same."""
+
+
+def _witness(strict: Policy, other: Policy, item: _Item, catalogue: Catalogue, known: _Known) -> Witness | None:
     """A call that only `other` lets through: refused by the very rule, if one is found soon enough."""
     found: Witness | None = None
-    passing: list[Trial] = []
+    passing: dict[str, Trial] = {}
     left = MOST
     for trial in _tried(strict, other, item, catalogue):
         before, after = decide(strict, trial.call, trial.facts), decide(other, trial.call, trial.facts)
         if _RANKS[after.effect] < _RANKS[before.effect]:
             if found is None:
                 left = min(left, _LONGER)
-            if found is None or before.rule == item.rule:
-                found = Witness(trial.call.tool, trial, before.effect, after.effect, (before.rule, after.rule))
+            shown = Witness(trial.call.tool, trial, before.effect, after.effect, (before.rule, after.rule))
             if before.rule == item.rule:
-                return found
-        elif item.limit is not None and before.effect == after.effect == "allow" and len(passing) < _REPEATED:
-            passing.append(trial)
+                return shown
+            if found is None or (_has_its_say(item, shown) and not _has_its_say(item, found)):
+                found = shown
+        elif item.limit is not None and before.effect == after.effect == "allow":
+            passing.setdefault(trial.call.tool, trial)
+            if len(passing) == len(item.names):
+                break
         left -= 1
         if not left:
             break
-    again = (_repeated(strict, other, trial) for trial in passing)
-    return next((witness for witness in again if witness is not None), found)
+    again = _again(strict, other, list(passing.values()), item, known)
+    return again if again is not None and (found is None or again.rules[0] == item.rule) else found
 
 
 def _tried(strict: Policy, other: Policy, item: _Item, catalogue: Catalogue) -> Iterator[Trial]:
+    """The calls to try, by the names that an item is tried with; for a limit, soon those of the next name."""
     for name in item.names:
-        yield from trials((strict, other), name, catalogue.definition(name))
+        found = trials(strict, other, name, catalogue.definition(name), "" if item.limit else item.rule)
+        yield from found if item.limit is None else islice(found, _LONGER)
 
 
-def _repeated(strict: Policy, other: Policy, trial: Trial) -> Witness | None:
-    found = repeated(strict, other, trial)
-    if found is None:
-        return None
-    repetition, rule = found
-    return Witness(trial.call.tool, trial, "deny", "allow", (rule, other.applied(trial.call.tool).rule), repetition)
+def _again(strict: Policy, other: Policy, passing: list[Trial], item: _Item, known: _Known) -> Witness | None:
+    """One of the calls again and again, or all of them in turn."""
+    found: Witness | None = None
+    groups = [[trial] for trial in passing[:_REPEATED]] + ([passing] if len(passing) > 1 else [])
+    for group in groups:
+        shown = _known_repetition(strict, other, group, item.rule, known)
+        if shown is not None and (found is None or shown[1] == item.rule):
+            trial, (repetition, rule) = group[0], shown
+            after = other.applied(trial.call.tool).rule
+            found = Witness(trial.call.tool, trial, "deny", "allow", (rule, after), repetition, tuple(group[1:]))
+        if found is not None and found.rules[0] == item.rule:
+            break
+    return found
+
+
+def _known_repetition(
+    strict: Policy, other: Policy, group: Sequence[Trial], rule: str, known: _Known
+) -> tuple[Repetition, str] | None:
+    tool = group[0].call.tool
+    ours, theirs = strict.applied(tool).limits, other.applied(tool).limits
+    plain = not any(limit.cost or limit.per for limit in (*ours, *theirs))
+    rules = [limit.rule for limit in ours]
+    if len(group) > 1 or not plain or not is_steady(strict, tool) or not is_steady(other, tool) or rule not in rules:
+        return repeated(strict, other, group, rule)
+    shape = (rules.index(rule), *map(_shape, ours), "", *map(_shape, theirs))
+    if shape not in known:
+        found = repeated(strict, other, group, rule)
+        known[shape] = None if found is None else (found[0], rules.index(found[1]))
+    shown = known[shape]
+    return None if shown is None else (shown[0], rules[shown[1]])
+
+
+def _shape(limit: Limit) -> tuple[object, ...]:
+    return limit.maximum, limit.seconds, limit.scope, limit.strategy, limit.observed
 
 
 # --- resources, prompts, methods --------------------------------------------------------------------------------------
@@ -300,7 +304,7 @@ def _sections(strict: Policy, other: Policy, direction: Direction, side: Side) -
             continue
         found = _let_through(strict, other, name, [*sorted(opened), *sorted(ours[2] - theirs[2]), "", *sorted(ours[1])])
         if found is not None and direction == "tighter":
-            found = Witness(found.tool, None, found.after, found.before, (found.rules[1], found.rules[0]))
+            found = found.turned
         yield Difference(direction, f"/{name}", side, f"{{other}} lets more {name} through", found)
 
 

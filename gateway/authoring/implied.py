@@ -159,14 +159,14 @@ def _no_null(condition: Condition) -> bool:
 def _idle_limits(policy: Policy) -> Iterator[Finding]:
     for entry in entries(policy):
         for index, limit in enumerate(entry.limits):
-            first = next((other for other in _bounding(policy, entry, index) if bounds(other, limit)), None)
+            first = next((other for other in bounding(policy, entry, index) if bounds(other, limit)), None)
             if first is not None:
                 rate = f"{first.maximum:f} per {first.window}"
                 message = f"can never be reached: {quoted(first.rule)} ({rate}) stops first"
                 yield Finding(limit.rule, message, "lower its `max`, or take it out")
 
 
-def _bounding(policy: Policy, entry: Entry, index: int) -> Iterator[Limit]:
+def bounding(policy: Policy, entry: Entry, index: int) -> Iterator[Limit]:
     """The limits that count every call which the entry's `index`-th limit counts. Of two alike, the first."""
     limit = entry.limits[index]
     for position, other in enumerate(entry.limits):

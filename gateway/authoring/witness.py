@@ -1,38 +1,38 @@
 """Calls to try: made of what the conditions of two policies compare with, and of what the tool's schema wants.
 
-For every path the values are those that some condition on it holds for, those it does not hold for, and none; for every
-fact the moments, counts and names. They are tried in all combinations, up to a bound; whatever comes out is a call that
-was really decided, so that nothing here needs to be right, only fruitful.
+For every path the values are those that some condition on it holds for, those it does not, those of the schema, and
+none; for every fact the moments, counts and names. A search goes from a call for which the rule has its say to one with
+nothing else in the way, then combinations are tried, both up to a bound. Whatever comes out is a call that is then
+really decided, so that nothing here needs to be right, only fruitful.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import islice
 from typing import Final, cast
 
-from gateway.authoring.matching import example
+from gateway.authoring.matching import example, examples
 from gateway.authoring.replay import facts_of
+from gateway.authoring.samples import described, sample, samples
 from gateway.catalogue import Definition
 from gateway.jsonrpc import Json
 from gateway.policy import Circumstances, Facts, Policy, ToolCall
-from gateway.policy.checks import Condition
+from gateway.policy.amounts import Unmeasurable, measure
+from gateway.policy.checks import Check, Condition, fires
 from gateway.policy.paths import EACH, Each, Path, Step, argument
 
-MOST: Final = 20_000
-"""Combinations that are tried for one rule."""
+MOST: Final = 5000
+"""Combinations that are tried for one rule, after the search."""
+_STARTS: Final = 200
+_TESTED: Final = 4000
+_SWEEPS: Final = 4
 NOON: Final = 1_767_614_400.0
 """A Monday, 12:00 UTC."""
+_NOON_HOUR: Final = 12
 _FEW: Final = 12
 _GONE: Final = object()
-_TYPED: Final[Mapping[object, Json]] = {
-    "string": "x",
-    "integer": 1,
-    "number": 1,
-    "boolean": True,
-    "array": [],
-    "object": {},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +48,117 @@ class Trial:
         return cast(Circumstances, self.facts.circumstances)
 
 
-def trials(policies: Sequence[Policy], tool: str, definition: Definition | None) -> Iterator[Trial]:
-    """Calls of a tool for which these policies may differ, at most `MOST`."""
+def trials(strict: Policy, other: Policy, tool: str, definition: Definition | None, rule: str = "") -> Iterator[Trial]:
+    """Calls of a tool for which `other` may let through what `strict` refuses by a rule (none: what both let through).
+
+    First those that a search finds, from calls in which the rule has its say: one value at a time is changed for the
+    one that leaves the fewest other rules in the way. Then combinations, at most `MOST`.
+    """
+    space = _space((strict, other), tool, definition)
+    aim = _Aim(strict, other, space, rule)
+    for start in islice(_starts(space, aim.check), _STARTS):
+        yield _descend(aim, start)
+    for values in islice(_combined(list(space.domains.values())), MOST):
+        yield space.trial(dict(zip(space.domains, values, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """Internal: what may be said of a call: the values of every path, and what stands where nothing is said."""
+
+    tool: str
+    base: Mapping[str, Json]
+    facts: Facts
+    domains: Mapping[Path, list[object]]
+
+    def trial(self, chosen: Mapping[Path, object]) -> Trial:
+        return _trial(self.tool, self.base, self.facts, chosen)
+
+
+def _space(policies: Sequence[Policy], tool: str, definition: Definition | None) -> _Space:
     conditions = list(_conditions(policies, tool))
     facts = facts_of(definition)
-    base = {name: _typed(definition, name) for name in facts.required_arguments}
+    schema = (definition or {}).get("inputSchema")
+    base = {name: sample(_described(schema, name)) for name in facts.required_arguments}
     domains: dict[Path, list[object]] = {}
     for path in dict.fromkeys(item.path for item in conditions):
         about = [item for item in conditions if item.path == path]
-        domains[path] = _values(path, about)
+        known = base.get(str(path.steps[0]), _GONE) if len(path.steps) == 1 and path.root == "args" else _GONE
+        domains[path] = _values(path, about, known, described(schema, path))
     for path in _measured(policies, tool):
         domains.setdefault(path, ["x", 1, _GONE])
     if _validated(policies, tool):
         for name in facts.required_arguments:
             domains.setdefault(Path(argument(name), (name,)), [base[name], _GONE])
-    for values in itertools.islice(_combined(list(domains.values())), MOST):
-        yield _trial(tool, base, facts, dict(zip(domains, values, strict=True)))
+    return _Space(tool, base, facts, domains)
+
+
+# --- the search -------------------------------------------------------------------------------------------------------
+
+
+class _Aim:
+    """Internal: how far a trial is from showing the rule; 0 is there."""
+
+    def __init__(self, strict: Policy, other: Policy, space: _Space, rule: str) -> None:
+        ours, theirs = strict.applied(space.tool), other.applied(space.tool)
+        named = (check for check in (*ours.checks, *ours.approvals) if check.rule == rule)
+        self.check = next(named, None)
+        self.space = space
+        self._ours = [item for item in (*ours.checks, *ours.approvals) if not item.observed and item is not self.check]
+        self._theirs = [item for item in (*theirs.checks, *theirs.approvals) if not item.observed]
+        self._measured = (*ours.measured, *theirs.measured)
+
+    def distance(self, trial: Trial) -> int:
+        call, facts = trial.call, trial.facts
+        misses = self.check is not None and not fires(self.check, call, facts)
+        unmeasured = sum(isinstance(measure(limit, call.arguments), Unmeasurable) for limit in self._measured)
+        theirs = sum(fires(check, call, facts) for check in self._theirs)
+        return 10_000 * misses + 100 * (theirs + unmeasured) + sum(fires(check, call, facts) for check in self._ours)
+
+    def in_the_way(self, trial: Trial) -> list[Path]:
+        """The paths that what refuses the trial, against the aim, looks at."""
+        call, facts = trial.call, trial.facts
+        firing = [check for check in (*self._theirs, *self._ours) if fires(check, call, facts)]
+        if self.check is not None and not fires(self.check, call, facts):
+            firing.append(self.check)
+        paths = {condition.path for check in firing for condition in check.conditions}
+        if self._measured or any(check.kind in ("validate", "schema") for check in firing):
+            return list(self.space.domains)
+        return [path for path in self.space.domains if path in paths]
+
+
+def _starts(space: _Space, check: Check | None) -> Iterator[dict[Path, object]]:
+    """The plain call, then for each path that the rule looks at each of its values, and for pairs of them."""
+    plain = {path: domain[0] for path, domain in space.domains.items()}
+    yield plain
+    looked_at = {condition.path for condition in check.conditions} if check is not None else set()
+    if check is not None and check.kind in ("validate", "schema"):
+        looked_at = {path for path in space.domains if path.root == "args"}
+    for path in space.domains:
+        yield from ({**plain, path: value} for value in space.domains[path] if path in looked_at)
+
+
+def _descend(aim: _Aim, start: dict[Path, object]) -> Trial:
+    """The nearest trial that changing one value at a time leads to."""
+    chosen, trial = start, aim.space.trial(start)
+    least = aim.distance(trial)
+    for _ in range(_SWEEPS):
+        before = least
+        for path in aim.in_the_way(trial):
+            for value in aim.space.domains[path]:
+                if not least:
+                    return trial
+                changed = {**chosen, path: value}
+                found = aim.space.trial(changed)
+                distance = aim.distance(found)
+                if distance < least:
+                    chosen, trial, least = changed, found, distance
+        if least == before:
+            break
+    return trial
+
+
+# --- all of them ------------------------------------------------------------------------------------------------------
 
 
 def _combined(domains: list[list[object]]) -> Iterator[tuple[object, ...]]:
@@ -104,33 +199,47 @@ def _validated(policies: Sequence[Policy], tool: str) -> bool:
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def _values(path: Path, about: Sequence[Condition]) -> list[object]:
-    found: list[object] = [_GONE] if path.root in ("args", "grant.seconds_since") else []
-    for condition in about:
-        found += _suggested(condition)
+def _values(path: Path, about: Sequence[Condition], known: object, schema: object) -> list[object]:
+    """What is tried at a path, most usual first: as it is by itself, as conditions have it, as the schema has it."""
     if path.root == "time.hour":
-        found = list(range(24))
+        return [12, *(hour for hour in range(24) if hour != _NOON_HOUR)]
     if path.root == "time.weekday":
-        found = list(range(1, 8))
+        return list(range(1, 8))
+    found: list[object] = [known] if path.root in ("args", "grant.seconds_since", "client.name") else []
+    fillers = [text for condition in about for text in _texts(condition)]
+    for condition in about:
+        found += _suggested(condition, fillers)
     if path.root == "args":
-        found += ["x", 1, True, []]
-    if path.root == "session.calls":
-        found += [0]
+        found += [*(islice(samples(schema), _FEW) if schema is not None else ()), _GONE, "x", 1, True, [], None, ["x"]]
+        found += [{}]
+    if path.root in ("session.calls", "session.denials"):
+        found = [0, *found]
     distinct: list[object] = []
     for value in found:
         if not any(type(value) is type(other) and value == other for other in distinct):
             distinct.append(value)
-    return distinct[: 2 * _FEW]
+    return distinct[: 16 * _FEW]
 
 
-def _suggested(condition: Condition) -> Iterator[object]:
+def _texts(condition: Condition) -> Iterator[str]:
+    """Texts that a condition is about: what may stand in what another one wants."""
+    if condition.op == "regex":
+        text = example(cast(str, condition.operand))
+        yield from () if text is None else (text,)
+    elif isinstance(condition.operand, str):
+        yield condition.operand
+
+
+def _suggested(condition: Condition, fillers: Sequence[str]) -> Iterator[object]:
     """Values for which the condition holds, and for which it just does not."""
     operand = condition.operand
     match condition.op:
         case "regex":
-            text = example(cast(str, operand))
-            yield from () if text is None else (text, f"{text}x", f"x{text}")
-            yield from ("kim@example.com", "https://example.com/", "")
+            for text in islice(examples(cast(str, operand), (*fillers, "a@b.co", "b.co")), 4 * _FEW):
+                yield text
+            for text in fillers[:_FEW]:
+                yield from (text, f"{text}x", f"x{text}")
+            yield from ("kim@example.com", "a@b.co", "https://example.com/", "2026-01-05", "")
         case "contains":
             yield from (operand, [operand], f"a{operand}b" if isinstance(operand, str) else [operand, operand])
         case "in" | "not_in":
@@ -139,20 +248,16 @@ def _suggested(condition: Condition) -> Iterator[object]:
             yield "x"
         case _ if isinstance(operand, int | Decimal) and not isinstance(operand, bool):
             yield from (operand, operand + 1, operand - 1)
+        case _ if isinstance(operand, bool):
+            yield from (operand, not operand)
         case _:
             yield operand
     if isinstance(operand, str) and condition.op != "regex":
         yield f"{operand}x"
 
 
-def _typed(definition: Definition | None, name: str) -> Json:
-    schema = (definition or {}).get("inputSchema")
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    described = properties.get(name) if isinstance(properties, dict) else None
-    if not isinstance(described, dict):
-        return "x"
-    choices = described.get("enum")
-    return choices[0] if isinstance(choices, list) and choices else _TYPED.get(described.get("type"), "x")
+def _described(schema: Json, name: str) -> object:
+    return described(schema, Path(argument(name), (name,)))
 
 
 # --- putting a trial together -----------------------------------------------------------------------------------------
@@ -205,4 +310,4 @@ def _put(arguments: dict[str, Json], steps: Iterable[Step], value: object) -> No
 
 
 def _list(step: int | Each, inner: Json) -> list[Json]:
-    return [inner] if step is EACH else [*([None] * min(step, _FEW)), inner]
+    return [inner] if step is EACH else [inner] * (min(step, _FEW) + 1)

@@ -86,7 +86,13 @@ def test_json(run: Run, files: tuple[Path, Path]) -> None:
                 "b": "allow",
                 "a_rule": "/tools/get_secret/limits/0",
                 "b_rule": "/tools/get_secret",
-                "repetition": {"number": 3, "seconds": 0.0, "apart": ""},
+                "repetition": {
+                    "number": 3,
+                    "seconds": 0.0,
+                    "apart": "",
+                    "within": 0.0,
+                    "tools": [],
+                },
             },
         }
     ]

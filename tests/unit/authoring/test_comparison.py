@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from gateway.authoring.comparison import Difference, compare
+from gateway.authoring.published import published
 from gateway.catalogue import Catalogue
+from gateway.keyid import recommended
 from gateway.policy import Policy, load
+from tests.samples import FOLDER
 
 SEND: Any = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
 
@@ -55,7 +58,7 @@ COLLEAGUES = when("args.to", "regex", "^[^@]+@example\\.com$")
         (
             policy({"send": {}}),
             policy({"send": {"require": [COLLEAGUES]}}),
-            ("tighter", "new", "/tools/send/require/0", "send", {}, "allow -> deny"),
+            ("tighter", "new", "/tools/send/require/0", "send", {"to": "x"}, "allow -> deny"),
         ),
         (
             policy({"send": {}}),
@@ -127,6 +130,107 @@ def test_a_difference_with_its_call(old: Policy, new: Policy, expected: tuple[An
     (found,) = differ(old, new)
     side = "new" if expected[0] == "tighter" else expected[1]
     assert said(found) == (expected[0], side, *expected[2:])
+
+
+def brakes(*limits: tuple[str, int]) -> dict[str, Any]:
+    return {"limits": [{"counter": w, "window": w, "max": most, "scope": "grant"} for w, most in limits]}
+
+
+ADDRESS = "^[A-Za-z0-9._+'-]+@[A-Za-z0-9.-]+$"
+TWO = ("looser", "old", "/tools/send/limits/1", "send", {"to": "x"}, "deny -> allow")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            policy({"send": {"require": [when("args.to", "regex", ADDRESS)]}}),
+            policy({"send": {"require": [when("args.to", "regex", ADDRESS), COLLEAGUES]}}),
+            [("tighter", "new", "/tools/send/require/1", "send", {"to": "x@x"}, "allow -> deny")],
+        ),
+        (
+            policy({"send": brakes(("minute", 60), ("day", 1000))}),
+            policy({"send": brakes(("minute", 60))}),
+            [(*TWO, "call 1001 of the same as soon as both let it through, 960 s after the first")],
+        ),
+        (
+            policy({"send": brakes(("hour", 150), ("day", 2000))}),
+            policy({"send": brakes(("hour", 150))}),
+            [(*TWO, "call 3801 of the same as soon as both let it through, 90000 s after the first")],
+        ),
+        (policy({"send": brakes(("minute", 2), ("day", 2880))}), policy({"send": brakes(("minute", 2))}), []),
+        (
+            policy({"send": {}, "delete_it": {}}, all_tools=brakes(("hour", 5))),
+            policy({"send": brakes(("hour", 4)), "delete_it": brakes(("hour", 4))}),
+            [
+                (
+                    *("looser", "old", "/all_tools/limits/0", "send", {"to": "x"}, "deny -> allow"),
+                    "call 6 of 2 tools in turn at once",
+                ),
+                (
+                    "tighter",
+                    "new",
+                    "/tools/send/limits/0",
+                    "send",
+                    {"to": "x"},
+                    "allow -> deny",
+                    "call 5 of the same at once",
+                ),
+                (
+                    "tighter",
+                    "new",
+                    "/tools/delete_it/limits/0",
+                    "delete_it",
+                    {},
+                    "allow -> deny",
+                    "call 5 of the same at once",
+                ),
+            ],
+        ),
+        (
+            policy({"send": {"deny_if": [when("args.cc[5]", "eq", "a")], "require": [A]}}),
+            policy({"send": {"deny_if": [when("args.cc[*]", "exists", True)], "require": [A]}}),
+            [("tighter", "new", "/tools/send/deny_if/0", "send", {"to": "a", "cc": ["x"]}, "allow -> deny")],
+        ),
+    ],
+)
+def test_what_a_newcomer_edits_is_shown(old: Policy, new: Policy, expected: Any) -> None:
+    assert list(map(said, differ(old, new))) == expected
+
+
+def test_what_no_tool_requires_is_no_difference() -> None:
+    old, new = policy({"open": {"validate": {"required_args": True}}}), policy({"open": {}})
+    catalogue = Catalogue()
+    assert [item.witness for item in compare(old, new, catalogue)] == [None]
+    catalogue.page(None, {"tools": [{"name": "open", "inputSchema": {"type": "object"}}]})
+    assert compare(old, new, catalogue) == ()
+
+
+@pytest.mark.parametrize(
+    ("described", "proven"),
+    [
+        ({"type": "string"}, True),
+        ({"type": ["string", "integer"]}, True),
+        ({"type": ["string", "null"]}, False),
+        ({"type": "string", "$ref": "#/$defs/x"}, False),
+        ({}, False),
+    ],
+)
+def test_a_schema_that_takes_no_null_requires_what_it_requires(described: Any, *, proven: bool) -> None:
+    """Where null may pass the schema, `required_args` refuses more."""
+    old, new = (policy({"send": {"validate": {kind: True}}}) for kind in ("required_args", "schema"))
+    catalogue = Catalogue()
+    schema: Any = {"type": "object", "properties": {"to": described}, "required": ["to"], "$defs": {"x": {}}}
+    catalogue.page(None, {"tools": [{"name": "send", "inputSchema": schema}]})
+    found = {item.direction for item in compare(old, new, catalogue)}
+    assert found == ({"tighter"} if proven else {"looser", "tighter"})
+
+
+@pytest.mark.parametrize("name", ["read-only", "published"])
+def test_of_nothing_between_the_pack_and_a_sample_nobody_can_tell(name: str) -> None:
+    text = (FOLDER / name / "policy.json").read_bytes()
+    found = compare(recommended.policy(), load(text, name=name), published())
+    assert [item.rule for item in found if item.witness is None] == []
 
 
 def test_the_other_way_round_it_is_the_other_way_round() -> None:

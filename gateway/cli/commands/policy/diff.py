@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -25,11 +26,14 @@ HELP: Final = """Say what changes from policy A to policy B, in calls, not in te
 
 A and B are files, or `builtin:recommended`. For every rule that one has and the other does not have as strictly, a
 call is shown that comes out otherwise, decided under both: for limits, how many of the same call it takes. Rules that
-cover each other, however they are written, are no difference, and texts for the agent are none.
+cover each other, however they are written, are no difference, and texts for the agent are none. What a tool requires is
+taken from the server's list as it was last seen, or from KeyID's as published.
 
 `same` and `not looser` are proven: they hold for all calls there can be. Where the proof fails and no call is found
 either, nobody can tell, and it counts as a difference. Limits are counted from empty: what a renamed counter has
 already counted is not looked at.
+
+Mistakes are plain text on standard error, with --json as well; standard output is then empty. Times are UTC.
 
 \b
 Exit code:
@@ -40,7 +44,8 @@ Exit code:
   "tighter" | "looser" | "both", "differences": [{"direction",
   "rule", "of": "a" | "b", "what", "witness": null | {"tool",
   "arguments", "circumstances", "a", "b", "a_rule", "b_rule",
-  "repetition": null | {"number", "seconds", "apart"}}}]}
+  "repetition": null | {"number", "seconds": null | number,
+  "apart", "within", "tools"}}}]}
   (of what is no tool call, "tool" is the address or name)"""
 _CODES: Final[Mapping[frozenset[Direction], tuple[int, str]]] = {
     frozenset(): (0, "same"),
@@ -107,9 +112,7 @@ def _witness_data(witness: Witness) -> Mapping[str, object]:
         "b": witness.after,
         "a_rule": witness.rules[0],
         "b_rule": witness.rules[1],
-        "repetition": None
-        if repetition is None
-        else {"number": repetition.number, "seconds": repetition.seconds, "apart": repetition.apart},
+        "repetition": None if repetition is None else asdict(repetition),
     }
 
 
@@ -159,6 +162,7 @@ def _difference(item: Difference) -> None:
     around = [] if witness.trial is None else _around(witness.trial)
     if witness.repetition is not None:
         around.insert(0, witness.repetition.words)
+        around += [f"in turn with {shown(', '.join(witness.repetition.tools[1:]), 160)}"] if witness.others else []
     if around:
         verbatim(f"      {'; '.join(around)}")
     verbatim(f"      A: {_DONE[witness.before]}, {shown(witness.rules[0])}")
