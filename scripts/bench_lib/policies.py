@@ -49,14 +49,14 @@ def widened(document: Document, tool: str, count: int) -> Document:
 
 def patterned(document: Document, count: int) -> Document:
     """The document with so many patterns more, which begin like nothing that there is."""
-    more = {f"none_{number}_*_x*": {"action": "deny"} for number in range(count)}
+    more: dict[str, Json] = {f"none_{number}_*_x*": {"action": "deny"} for number in range(count)}
     return {**document, "tools": {**_tools(document), **more}}
 
 
 def ruled(count: int) -> Document:
     """A document with one tool and so many rules over its argument, none of which refuses."""
-    conditions = ([{"path": "args.body", "op": "regex", "value": f"secret{number}"}] for number in range(count))
-    rules: list[Json] = [{"conditions": condition} for condition in conditions]
+    conditions: list[Json] = [{"path": "args.body", "op": "regex", "value": f"secret{number}"} for number in range(count)]
+    rules: list[Json] = [{"conditions": [condition]} for condition in conditions]
     return {"version": "1", "default": "deny", "tools": {"t": {"deny_if": rules}}}
 
 
