@@ -13,6 +13,7 @@ The library is imported, and the schema compiled, when the first call is judged 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from urllib.parse import unquote, urldefrag, urljoin
 
 from gateway.jsonrpc import Json, serialise
 
@@ -24,6 +25,10 @@ MAX_DEPTH: Final = 64
 MAX_UNFOLDED: Final = 100_000
 """Subschemas that may be looked at, with every reference followed, for one value of the arguments."""
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
+_NAMING: Final = ("$id",)
+_NAMING_ONCE: Final = ("$id", "id")
+"""What gives a schema an address of its own; the second of them in draft 4 only."""
+_FOURTH: Final = "draft-04"
 _LONGEST_WORDS: Final = 120
 
 _Node: TypeAlias = "Json | Mapping[str, Json]"
@@ -65,7 +70,12 @@ class InputSchema:
             return f"it nests deeper than {MAX_DEPTH} levels"
         if len(serialise(schema)) > MAX_BYTES:
             return f"it is larger than {MAX_BYTES // 1024} KiB"
-        unfolded = _Unfolded(schema)
+        try:
+            unfolded = _Unfolded(schema)
+        except RecursionError:
+            return "its references lead on without end"
+        if unfolded.fault is not None:
+            return unfolded.fault
         if unfolded.size > MAX_UNFOLDED:
             return "its references unfold to more than can be looked at"
         self._growth = unfolded.growth
@@ -115,14 +125,32 @@ class _Unfolded:
 
     A reference that leads back to where it came from is followed once for each level of the arguments, so that with
     more than one of them the work grows as a power of that depth.
+
+    It is measured here and followed by the library, so both must mean the same: a reference that may lead elsewhere
+    than into this one document is a `fault`, and so is a name within it that could stand for two things.
     """
 
     def __init__(self, schema: Mapping[str, Json]) -> None:
         self._root = schema
-        self._anchors = {name: item for item in _objects(schema) for name in _names(item)}
+        self._naming = _NAMING_ONCE if _FOURTH in str(schema.get("$schema")) else _NAMING
+        named = next((schema[key] for key in self._naming if isinstance(schema.get(key), str)), "")
+        self._id = urldefrag(str(named)).url
+        self.fault: str | None = None
+        self._anchors: dict[str, Mapping[str, Json]] = {}
+        refers = any(isinstance(item.get(key), str) for item in _objects(schema) for key in _REFERENCES)
+        for item in _objects(schema) if refers else ():
+            self._name(item)
         self._sizes: dict[int, tuple[int, int]] = {}
         self._open: set[int] = set()
         self.size, self.growth = self._measure(schema)
+
+    def _name(self, item: Mapping[str, Json]) -> None:
+        if item is not self._root and any(isinstance(item.get(key), str) for key in self._naming):
+            self.fault = self.fault or "its references cannot be followed: a part of it has an `$id` of its own"
+        for name in {item.get(key) for key in ("$anchor", "$dynamicAnchor") if isinstance(item.get(key), str)}:
+            if name in self._anchors:
+                self.fault = self.fault or "its references cannot be followed: an anchor stands twice"
+            self._anchors[str(name)] = item
 
     def _measure(self, value: _Node) -> tuple[int, int]:
         if not isinstance(value, Mapping | list):
@@ -144,21 +172,26 @@ class _Unfolded:
         return size, growth
 
     def _target(self, reference: str) -> _Node:
-        where, _, fragment = reference.partition("#")
-        if fragment in self._anchors:
+        where, _, encoded = reference.partition("#")
+        fragment = unquote(encoded)
+        if fragment in self._anchors and self._is_here(where):
             return self._anchors[fragment]
-        if where and reference in self._anchors:
-            return self._anchors[reference]
-        current: _Node = self._root
+        found: _Node = self._root if self._is_here(where) and (not fragment or fragment.startswith("/")) else None
         for step in fragment.split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(current, Mapping):
-                current = current.get(name)
-            elif isinstance(current, list) and name.isdecimal() and int(name) < len(current):
-                current = current[int(name)]
+            if isinstance(found, Mapping):
+                found = found.get(name)
+            elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+                found = found[int(name)]
             else:
-                return None
-        return current
+                found = None
+        if found is None:
+            self.fault = self.fault or f"it refers to what is not in it: {_cut(reference)}"
+        return found
+
+    def _is_here(self, where: str) -> bool:
+        """Whether an address, as it is written in a reference, is that of this document."""
+        return not where or (bool(self._id) and urldefrag(urljoin(self._id, where)).url == self._id)
 
 
 def _objects(schema: _Node) -> Iterator[Mapping[str, Json]]:
@@ -170,13 +203,6 @@ def _objects(schema: _Node) -> Iterator[Mapping[str, Json]]:
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value
-
-
-def _names(schema: Mapping[str, Json]) -> Iterator[str]:
-    for key in ("$anchor", "$dynamicAnchor", "$id"):
-        name = schema.get(key)
-        if isinstance(name, str):
-            yield name.lstrip("#") if key == "$id" else name
 
 
 # --- what is wrong, in words ------------------------------------------------------------------------------------------

@@ -81,20 +81,46 @@ BOMB: Json = {
 }
 
 
+UNFOLDS = "its references unfold to more than can be looked at"
+OWN_ID = "its references cannot be followed: a part of it has an `$id` of its own"
+
+
+DRAFT_4 = "http://json-schema.org/draft-04/schema#"
+
+
+def doubling(prefix: str) -> Json:
+    """Thirty definitions, each of which asks twice for the next one."""
+    twice = {f"a{n}": {"allOf": [{"$ref": f"{prefix}a{n + 1}"}] * 2} for n in range(30)}
+    return {"$ref": f"{prefix}a0", "$defs": {**twice, "a30": {"type": "object"}}}
+
+
 @pytest.mark.parametrize(
     ("schema", "cause"),
     [
         (None, "it is not an object"),
         (True, "it is not an object"),
         ({"type": "strin"}, '"strin" is not valid'),
-        ({"$ref": "https://example.com/schema.json"}, "Resource 'https://example.com/schema.json' is not present"),
-        ({"$ref": "#/$defs/none"}, "Pointer '/$defs/none' does not exist"),
+        (
+            {"$ref": "https://example.com/schema.json"},
+            "it refers to what is not in it: https://example.com/schema.json",
+        ),
+        ({"$ref": "#/$defs/none"}, "it refers to what is not in it: #/$defs/none"),
         ({"$schema": "https://example.com/mine"}, "Unknown meta-schema"),
         ({"pattern": "(?=a)b"}, '"(?=a)b" is not a "regex"'),
         ({"pattern": "(a{1000}){1000}"}, ""),
         ({"description": "x" * MAX_BYTES}, "it is larger than 256 KiB"),
         (DEEP, "it nests deeper than 64 levels"),
-        (BOMB, "its references unfold to more than can be looked at"),
+        (BOMB, UNFOLDS),
+        (doubling("#/%24defs/"), UNFOLDS),
+        (doubling("http://x/y#/$defs/") | {"$id": "http://x/y"}, UNFOLDS),
+        ({"allOf": [doubling("#/$defs/") | {"$id": "urn:x"}]}, OWN_ID),
+        ({"allOf": [doubling("#/$defs/") | {"$id": "urn:x"}], "$defs": {"a0": {}}}, OWN_ID),
+        ({"$defs": {"x": doubling("#/$defs/") | {"$id": "urn:x"}}, "$ref": "urn:x"}, OWN_ID),
+        ({"$defs": {"x": doubling("#/$defs/") | {"id": "urn:x"}}, "$ref": "#/$defs/x", "$schema": DRAFT_4}, OWN_ID),
+        ({"$ref": "#a", "$defs": {"a": {"$anchor": "a"}, "b": {"$anchor": "a"}}}, "its references cannot be followed"),
+        ({"$ref": "http://json-schema.org/draft-07/schema#"}, "it refers to what is not in it"),
+        ({"$ref": "#a"}, "it refers to what is not in it"),
+        ({"$ref": "#/$defs/a0", "$defs": {f"a{n}": {"$ref": f"#/$defs/a{n + 1}"} for n in range(4000)}}, "its refer"),
     ],
 )
 def test_a_schema_that_cannot_be_used_makes_every_call_unjudgeable(schema: Json, cause: str) -> None:
@@ -134,6 +160,21 @@ def test_a_schema_with_one_way_back_is_followed_all_the_way() -> None:
     chain: Json = {"properties": {"next": {"$ref": "#"}, "n": {"type": "integer"}}}
     assert fault(chain, '{"next": ' * 100 + '{"n": "x"}' + "}" * 100) is not None
     assert fault(chain, '{"next": ' * 100 + '{"n": 1}' + "}" * 100) is None
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/%24defs/a%20b", "$defs": {"a b": {"required": ["x"]}}},
+        {"$ref": "#here", "$defs": {"a": {"$anchor": "here", "required": ["x"]}}},
+        {"$id": "http://x/y.json", "$ref": "y.json#/$defs/a", "$defs": {"a": {"required": ["x"]}}},
+        {"properties": {"id": {"$ref": "#/$defs/a"}, "$id": {"type": "string"}}, "$defs": {"a": {}}, "required": ["x"]},
+        {"properties": {"a": {"examples": [{"id": "7"}]}}, "$ref": "#/$defs/a", "$defs": {"a": {"required": ["x"]}}},
+    ],
+)
+def test_what_a_schema_refers_to_within_itself_is_followed(schema: Json) -> None:
+    assert fault(schema, '{"x": 1}') is None
+    assert fault(schema, "{}") == "args: `x` is missing"
 
 
 def test_formats_are_annotations() -> None:
