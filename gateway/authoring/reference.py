@@ -7,7 +7,10 @@ _ON_DENY: Final = "What the agent reads when this refuses. Say what to do instea
 _REASON: Final = "What the agent reads when `action` refuses; under `allow`, a note for people."
 _CONDITIONS: Final = "Conditions, ANDed. An empty list always holds."
 _VALIDATE: Final = "What the arguments must be by the tool's own input schema."
-_ACTION: Final = "`deny` refuses every call; `require_approval` asks a person; `allow` changes nothing."
+_ACTION: Final = (
+    "`deny` refuses every call; `require_approval` refuses as well in this version, and says so; "
+    "`allow` changes nothing."
+)
 _RATE: Final = "At most so many calls in any span of that length, in this session: `30/hour`, or `max` and `window`."
 _MODE: Final = "`enforce`; or `observe`: decide, count and record as would deny, but relay."
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway import settings
 from gateway.clock import SystemClock
@@ -156,6 +158,33 @@ def test_the_policy_does_what_the_text_says(arguments: dict[str, object], refusa
     assert decide(policy, ToolCall("delete_contact", {}), Facts(mirrored=True)).rule == "(hidden)"
 
 
+@given(
+    st.from_regex(r"[kK\n\u200b,%@.]{0,2}@?(example\.com|EXAMPLE\.COM|[examplco.m\n]{0,12})[\n.,m]?", fullmatch=True)
+)
+def test_a_copy_has_to_match_the_domain_if_there_is_one(address: str) -> None:
+    colleague = re.fullmatch(r"[A-Za-z0-9._+-]+@(?i:example\.com)", address) is not None
+    policy = load(POLICIES[1].encode(), name="README.md")
+    decision = decide(policy, ToolCall("send_email", {"cc": ["kim@example.com", address]}), Facts(mirrored=True))
+    assert (decision.message or None) == (None if colleague else "Copies go to colleagues (@example.com) only.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "effect"),
+    [({}, "allow"), ({"cc": []}, "allow"), ({"cc": ["ada@example.com"]}, "allow"), ({"cc": "ada@example.com"}, "deny")]
+    + [({"cc": [value]}, "deny") for value in (None, "", "eve@evil.example", 5, ["ada@example.com"])],
+)
+def test_an_optional_argument_is_looked_at_where_it_is_given(arguments: dict[str, object], effect: str) -> None:
+    (listed,) = re.findall(r'`(\{ "path".*?"not_in".*?\})`', TEXT)
+    condition = [{"conditions": [json.loads(listed)]}, {"conditions": [{**NO_NULL, "path": "args.cc[*]"}]}]
+    by_name = json.dumps({"version": "1", "default": "deny", "tools": {"send_email": {"deny_if": condition}}})
+    for text in (POLICIES[1], by_name):
+        policy = load(text.encode(), name="README.md")
+        assert decide(policy, ToolCall("send_email", arguments), Facts(mirrored=True)).effect == effect  # type: ignore[arg-type]
+
+
+NO_NULL = {"op": "exists", "value": False}
+
+
 def test_the_settings_file_is_one(tmp_path: Path) -> None:
     (shown,) = [block.text for block in BLOCKS if block.text.startswith("# settings.toml")]
     (tmp_path / "settings.toml").write_text(shown, encoding="utf-8")
@@ -164,5 +193,7 @@ def test_the_settings_file_is_one(tmp_path: Path) -> None:
 
 
 def test_the_links_into_the_repository_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(((?!https?:)[^)#]+)\)", TEXT):
+    for target in re.findall(
+        r"\]\(((?!https?:)[^)#]+)\)", re.sub(r"^```.*?^```$", "", TEXT, flags=re.DOTALL | re.MULTILINE)
+    ):
         assert (ROOT / target).exists(), target

@@ -100,7 +100,8 @@ class _Teller:
         self._console.print(styled(f"{good} of {len(checks)} checks are as they should be.", "bold"))
         self._console.print()
         self._console.print(styled("Where to go next", "bold"))
-        self._text(f"Put this into Claude Desktop's config ({client_config()}) and start it again:")
+        self._text("Put this into the config of Claude Desktop, and start it again. The config is")
+        self._console.print(styled(f"  {client_config()}"), soft_wrap=True)
         self._console.print(styled(client_entry(command_words())), soft_wrap=True)
         for words, what in _NEXT:
             self._console.print(styled(f"  keyid-gateway {words:<16}{what}"), soft_wrap=True)
