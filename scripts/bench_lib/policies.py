@@ -55,8 +55,8 @@ def patterned(document: Document, count: int) -> Document:
 
 def ruled(count: int) -> Document:
     """A document with one tool and so many rules over its argument, none of which refuses."""
-    conditions: list[Json] = [{"path": "args.body", "op": "regex", "value": f"secret{number}"} for number in range(count)]
-    rules: list[Json] = [{"conditions": [condition]} for condition in conditions]
+    words = (f"secret{number}" for number in range(count))
+    rules: list[Json] = [{"conditions": [{"path": "args.body", "op": "regex", "value": word}]} for word in words]
     return {"version": "1", "default": "deny", "tools": {"t": {"deny_if": rules}}}
 
 
