@@ -23,11 +23,13 @@ from gateway.policy.checks import (
 from gateway.policy.compiled import Policy
 from gateway.policy.decision import Decision, Facts, ToolCall
 from gateway.policy.judge import decide, decide_layer
+from gateway.policy.paths import argument
 from gateway.policy.positions import Places
 from gateway.policy.source import places as places_of
-from gateway.policy.values import ABSENT, Truth
+from gateway.policy.values import ABSENT, NOUNS, Truth, kind
 
 Shown: TypeAlias = Literal["true", "false", "unjudgeable", "absent", "counted"]
+_OF_EACH_TYPE: tuple[Json, ...] = ("x", 1, True, [], ["x"], [1], {})
 _PREFIXES = ("site:", "project:")
 _SHOWN: Mapping[Truth, Shown] = {True: "true", False: "false", None: "unjudgeable"}
 
@@ -220,10 +222,32 @@ def _advice(check: Check, call: ToolCall, facts: Facts) -> str:
         )
     words = f"`{condition.path.text} {condition.op} {written(condition.operand)}`"
     if holds(condition, call, facts, every=check.kind == "require") is None:
+        if _never_judged(condition, call, facts):
+            return f"{words} can never be judged: {_of_another_type(condition, call)}"
         return f"send `{condition.path.text}` as a type that {words} can judge"
     if check.kind == "require":
         return f"make {words} hold"
     return f"make {words} not hold" + (", or have a person approve" if check.kind == "approval" else "")
+
+
+def _never_judged(condition: Condition, call: ToolCall, facts: Facts) -> bool:
+    """Whether the tool takes an argument only as types that a condition cannot judge: then every call is refused."""
+    name = condition.path.steps[0] if condition.path.root == "args" and len(condition.path.steps) == 1 else None
+    if facts.schema is None or not isinstance(name, str) or call.arguments.get(name) is None:
+        return False
+    given = {**dict.fromkeys(facts.required_arguments, "x"), **call.arguments}
+    judged = [value for value in _OF_EACH_TYPE if condition.judge(value) is not None]
+    faults = [facts.schema.fault({**given, name: value}) or "" for value in judged]
+    wrong = f"{argument(name)}: expected `type`"
+    fits = facts.schema.fault(given) is None
+    return fits and bool(faults) and all(fault.startswith(wrong) for fault in faults)
+
+
+def _of_another_type(condition: Condition, call: ToolCall) -> str:
+    """What the tool takes instead, and where the rule would have to look."""
+    path, value = condition.path.text, call.arguments[str(condition.path.steps[0])]
+    inner = f"let the rule look at `{path}[*]`" if isinstance(value, list) else "mend the rule, or take it out"
+    return f"the tool takes `{path}` as {NOUNS[kind(value)]}; {inner}"
 
 
 def _suspect(check: Check, call: ToolCall, facts: Facts) -> Condition | None:

@@ -1,7 +1,7 @@
 import pytest
 
-from gateway.jsonrpc import loads
-from gateway.policy import Facts, Policy, ToolCall, load
+from gateway.jsonrpc import Json, loads
+from gateway.policy import Facts, InputSchema, Policy, ToolCall, load
 from gateway.policy.explanation import ConditionStep, Explanation, Step, explain
 
 TEXT = """{
@@ -99,6 +99,37 @@ def test_every_check_is_listed_in_order_with_its_line_and_value(policy: Policy) 
 )
 def test_a_sentence_says_what_would_change_the_decision(policy: Policy, arguments: str, change: str) -> None:
     assert ask(policy, arguments).change == change
+
+
+CC: Json = {"type": "object", "properties": {"to": {"type": "string"}, "cc": {"type": "array"}, "n": {}}}
+PAIR: Json = {"type": "object", "properties": {"cc": {"type": ["array", "string"]}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "arguments", "change"),
+    [
+        (
+            CC,
+            '{"cc": ["a"]}',
+            (
+                '`args.cc regex "a"` can never be judged: the tool takes `args.cc` as a list; '
+                "let the rule look at `args.cc[*]` (line 1)"
+            ),
+        ),
+        (CC, '{"cc": 5}', 'send `args.cc` as a type that `args.cc regex "a"` can judge (line 1)'),
+        (PAIR, '{"cc": ["a"]}', 'send `args.cc` as a type that `args.cc regex "a"` can judge (line 1)'),
+        (None, '{"cc": ["a"]}', 'send `args.cc` as a type that `args.cc regex "a"` can judge (line 1)'),
+    ],
+)
+def test_a_rule_that_no_call_the_tool_takes_can_satisfy_is_said_to_be_one(
+    schema: Json, arguments: str, change: str
+) -> None:
+    rule = '{"conditions": [{"path": "args.cc", "op": "regex", "value": "a"}]}'
+    text = f'{{"version": "1", "default": "allow", "tools": {{"send": {{"require": [{rule}]}}}}}}'
+    value = loads(arguments)
+    assert isinstance(value, dict)
+    facts = Facts(mirrored=True, required_arguments=("to",), schema=None if schema is None else InputSchema(schema))
+    assert explain(load(text.encode(), name="p"), ToolCall("send", value), facts).change == change
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,9 @@ server announced it last, or as KeyID publishes it; --live asks the server now. 
 
 --why-not allow says all that would have to change for the call to be allowed, not only what refuses it first.
 
+Times are of this machine's zone; --json has seconds since 1970 (UTC). Mistakes are plain text on standard error, with
+--json as well; standard output is then empty.
+
 \b
 Example:
   keyid-gateway policy explain send_email '{"to": "ada@example.com"}'
@@ -297,5 +300,5 @@ def _standing(step: Step, answer: Answer) -> tuple[str, str]:
     if usage is None:
         return "open", f"0 of {rate(limit)} used"
     word = "used up" if usage.used >= limit.maximum else "open"
-    resets = "" if usage.resets_at is None else f", resets {local(usage.resets_at):%H:%M:%S}"
+    resets = "" if usage.resets_at is None else f", resets {local(usage.resets_at):%H:%M:%S %Z}"
     return word, f"{amount(usage.used)} of {rate(limit)} used{resets}"
