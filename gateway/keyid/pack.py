@@ -44,7 +44,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """The arguments fit the tool's own schema. That costs 6 MiB once such a tool is called, so few ask for it."""
+    """The arguments fit the tool's own schema. That costs 5 MiB once the tools are known, however few ask for it."""
 
     why: str
     says: Literal["the arguments fit the tool's own schema"] = "the arguments fit the tool's own schema"
