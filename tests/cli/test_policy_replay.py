@@ -7,6 +7,7 @@ import pytest
 from gateway.cli.commands.policy.replay import moment
 from gateway.clock import SystemClock
 from gateway.errors import UsageError
+from gateway.policy import load
 from tests.cli.conftest import SERVER, Home, Run, record, refused
 
 NOW = SystemClock().now()
@@ -189,6 +190,35 @@ def test_what_was_redacted_is_said_with_the_cure(run: Run, home: Home, candidate
         "0 of 2 come out as they did\n"
         "2 replayed by some of their values: the others were left out of the log\n"
         "hint: secrets and contents are never kept, whatever the setting: try such a rule with `policy test`\n"
+    )
+
+
+def test_what_was_tried_out_is_told_without_values_and_without_that_policy(
+    run: Run, home: Home, candidate: Path
+) -> None:
+    tried = load(json.dumps({**CANDIDATE, "mode": "observe"}).encode(), name="tried")
+    more = {"tool": "send_email", "argument_names": ("to",), "policy_revision": tried.revision}
+    observed = {"effect": "observe", "reason": "require", "rule": "/tools/send_email/require/0"}
+    home.remember(
+        [
+            record(decision_id="d1", at=NOW - 20, **more, **observed),
+            record(decision_id="d2", at=NOW - 10, rule="/tools/send_email", **more),
+        ]
+    )
+    ran = run("policy", "replay", str(candidate))
+    assert (ran.code, ran.err) == (1, "")
+    assert ran.out == (
+        f"2 calls to {SERVER} since 7d, under `{candidate}`\n"
+        "\n"
+        "1 call would come out otherwise:\n"
+        "\n"
+        "     1  send_email: observed -> denied\n"
+        "        was  /tools/send_email/require/0\n"
+        "        now  /tools/send_email/require/0\n"
+        f"        {shown(NOW - 20)}; d1\n"
+        "\n"
+        "1 of 2 come out as they did\n"
+        "2 replayed by name: the log has no values of their arguments\n"
     )
 
 
