@@ -6,6 +6,7 @@ The document is read from the parser's events, so that every rule stands here an
   number must moreover be written as JSON writes it: `0o17`, `.5`, `+1` and `.inf` are refused, not guessed at. What
   YAML 1.1 took for booleans, dates and base sixty (`yes`, `2026-01-05`, `12:30`) is text.
 - Keys are text; `<<` merges nothing and is refused.
+- What YAML 1.1 took for the end of a line and YAML 1.2 does not is refused where it stands unescaped.
 - One document; no tags, no directives but `%YAML 1.2`; every key once.
 - An alias stands for a copy of what its anchor marked. All copies together are bounded, and none can hold itself.
 """
@@ -33,6 +34,7 @@ _CORE_NUMBER: Final = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_OLD_BREAK: Final = re.compile("[\u0085\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,10 @@ def parse(text: str) -> Reading | Problem:
     """The value of a YAML text, or the one problem because of which there is none."""
     if len(text) > MAX_CHARACTERS:
         return Problem("", 1, 1, "the YAML document is larger than 1 MiB", "write a large policy as JSON")
+    if (found := _OLD_BREAK.search(text)) is not None:
+        name = f"U+{ord(found.group()):04X}"
+        hint = f"write it in double quotes as `\\u{name[2:]}`"
+        return Problem("", *Places(text, ()).at(found.start()), f"{name} may or may not begin a new line", hint)
     builder = _Builder(text)
     try:
         for event in events(text):

@@ -250,9 +250,11 @@ def test_no_text_takes_long(text: str) -> None:
     assert time.process_time() - began < 20  # a minute and more where the cost is a square
 
 
+_KEYS = st.text(max_size=80)
+"""A key of YAML has up to 1024 characters as it is written (YAML 1.2, 7.4.2), an escaped pair of surrogates twelve."""
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner) | st.dictionaries(_KEYS, inner),
     max_leaves=20,
 )
 
@@ -268,3 +270,17 @@ def test_any_json_text_is_yaml_for_the_same_value(found: object) -> None:
 @given(st.text(st.sampled_from("ab:-?[]{}&*!|>'\"#%@`, \n\t\\<.0")))
 def test_any_text_is_read_or_refused(text: str) -> None:
     assert isinstance(read(text.encode(), "p.yaml"), Source | Problem)
+
+
+@pytest.mark.parametrize("char", ["\u0085", "\u2028", "\u2029"])
+def test_what_may_or_may_not_begin_a_line_is_escaped_or_refused(char: str) -> None:
+    document = json.dumps({"a": f"x{char}y"})
+    assert value(document) == json.loads(document)
+    problem = read(json.dumps({"a": f"x{char}y"}, ensure_ascii=False).encode(), "p.yaml")
+    assert problem == Problem(
+        "",
+        1,
+        9,
+        f"U+{ord(char):04X} may or may not begin a new line",
+        f"write it in double quotes as `\\u{ord(char):04X}`",
+    )
