@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gateway.jsonrpc import Json
+from gateway.jsonrpc import Json, serialise
 from gateway.policy import Facts, InputSchema
 
 _MAX_WALKS = 16
@@ -85,7 +85,9 @@ class Catalogue:
         if definition is None:
             return _UNKNOWN
         kept = self._facts.get(name)
-        if kept is not None and (kept[0] is definition or kept[0] == definition):
+        if kept is not None and kept[0] is not definition and serialise(kept[0]) == serialise(definition):
+            kept = self._facts[name] = definition, kept[1]  # in Python `True == 1`: only the text tells them apart
+        if kept is not None and kept[0] is definition:
             return kept[1]
         annotations = definition.get("annotations")
         facts = Facts(

@@ -163,3 +163,13 @@ def test_facts_are_made_once_for_each_definition() -> None:
     assert catalogue.facts("a").schema is not facts.schema
     catalogue.page(None, {"tools": []})
     assert catalogue.facts("a") == Facts(mirrored=False)
+
+
+def test_a_definition_that_says_1_where_it_said_true_is_another() -> None:
+    catalogue = Catalogue()
+    for value in (True, 1):
+        tool: dict[str, Json] = {"name": "t", "annotations": {"readOnlyHint": value}}
+        catalogue.page(None, {"tools": [tool]})
+        annotations = catalogue.facts("t").annotations
+        assert annotations is not None
+        assert annotations["readOnlyHint"] is value
