@@ -6,7 +6,7 @@
 | `prompts/get` | `prompts`, by the name |
 | `completion/complete` | whatever its `ref` names: it tells what values a prompt or a template takes |
 | the lists, what else is housekeeping | passes; lists are filtered item by item, by the same rules |
-| any other request | `methods`, by the method |
+| any other request | `methods`, by the method; what only reads like one of the above, by its section as well |
 
 Without a section, the document's `default` decides.
 """
@@ -33,6 +33,13 @@ HOUSEKEEPING = LISTS | {
     "resources/unsubscribe",
 }
 """Request methods that carry no effect of the upstream's: they pass whatever the document says."""
+_RULED: Mapping[str, tuple[SectionName, ...]] = {
+    "resources/read": ("resources",),
+    "resources/subscribe": ("resources",),
+    "prompts/get": ("prompts",),
+    "completion/complete": ("prompts", "resources"),
+}
+"""The sections by which a method is judged; one that only reads like it says nothing plainly, so they refuse it."""
 
 
 def decide_request(policy: Policy, method: str, params: Mapping[str, Json]) -> Decision:
@@ -67,6 +74,12 @@ def _targets(method: str, params: Mapping[str, Json]) -> Iterator[tuple[SectionN
             yield from _completed(params)
         case _:
             yield "methods", method
+            yield from ((section, None) for section in _RULED.get(_reading(method), ()))
+
+
+def _reading(method: str) -> str:
+    """What a careless upstream might take a method for: by case, by form, by white space, by what is unseen."""
+    return "".join(char for char in fold(method) if char.isprintable() and not char.isspace())
 
 
 def _completed(params: Mapping[str, Json]) -> Iterator[tuple[SectionName, Json]]:

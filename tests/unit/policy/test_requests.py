@@ -141,6 +141,20 @@ def test_a_completion_whose_reference_only_reads_like_one_is_refused(params: dic
     assert decide_request(judged, "completion/complete", params).effect == "deny"
 
 
+@pytest.mark.parametrize(
+    "method", ["Resources/Read", "resources/read ", "prompts/GET", "prompts/ge\u200bt", "Completion/complete"]
+)
+def test_a_method_that_only_reads_like_a_judged_one_is_refused_by_its_section(method: str) -> None:
+    params: dict[str, Json] = {
+        "uri": "keyid://inbox/7",
+        "name": "greet",
+        "ref": {"type": "ref/prompt", "name": "greet"},
+    }
+    judged = policy("allow", resources=INBOX, prompts={"default": "allow"})
+    assert decide_request(judged, method, params).rule in ("/resources", "/prompts")
+    assert decide_request(judged, "x/y", params).effect == "allow"
+
+
 def test_other_methods_follow_their_section() -> None:
     judged = policy(methods={"default": "deny", "allow": ["x-vendor/*"], "deny": ["x-vendor/delete"]})
     rules = {method: decide_request(judged, method, {}).rule for method in ("x-vendor/a", "x-vendor/delete", "y/z")}
