@@ -144,7 +144,7 @@ def test_b15_other_methods_are_refused_under_default_deny(
     assert error["data"]["keyid-gateway/decision"]["effect"] == "deny"
     good = denying.good_call()
     assert [json.loads(body) for body in denying.arrivals(before)] == [good]
-    assert (denying.newest(3)[0].method, denying.newest(3)[0].kind) == (method, "refused")
+    assert (method, "refused") in [(record.method, record.kind) for record in denying.newest(3)]
 
 
 @pytest.mark.parametrize("method", UNKNOWN)
