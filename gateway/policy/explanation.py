@@ -4,7 +4,7 @@ The same checks as `decide`, judged one by one and none left out, so that a pers
 Values are `true`, `false`, `unjudgeable` and `absent`; a limit is `counted`, since only the state knows its counter.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -26,22 +26,25 @@ from gateway.policy.judge import decide, decide_layer
 from gateway.policy.paths import argument
 from gateway.policy.positions import Places
 from gateway.policy.source import places as places_of
-from gateway.policy.values import ABSENT, NOUNS, Truth, kind
+from gateway.policy.values import ABSENT, NOUNS, Found, Missing, Truth, kind
 
 Shown: TypeAlias = Literal["true", "false", "unjudgeable", "absent", "counted"]
 _OF_EACH_TYPE: tuple[Json, ...] = ("x", 1, True, [], ["x"], [1], {})
+_MOST_SHOWN = 40
+_MOST_FOUND = 3
 _PREFIXES = ("site:", "project:")
 _SHOWN: Mapping[Truth, Shown] = {True: "true", False: "false", None: "unjudgeable"}
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionStep:
-    """One condition as written, and its value; the argument's own value is not shown."""
+    """One condition as written, its value, and what stands at its path in this call: cut to one line."""
 
     path: str
     op: str
     operand: str
     value: Shown
+    found: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,13 @@ def _condition(condition: Condition, call: ToolCall, facts: Facts, *, every: boo
     found = found_by(condition, call, facts)
     absent = truth is False and condition.op != "exists" and all(item is ABSENT or item is None for item in found)
     value: Shown = "absent" if absent else _SHOWN[truth]
-    return ConditionStep(condition.path.text, condition.op, written(condition.operand), value)
+    return ConditionStep(condition.path.text, condition.op, written(condition.operand), value, _standing_there(found))
+
+
+def _standing_there(found: Sequence[Found]) -> str:
+    """What a path finds in a call: JSON, or a word where it finds nothing that can be judged; cut to one line."""
+    texts = [item.value if isinstance(item, Missing) else written(item)[:_MOST_SHOWN] for item in found[:_MOST_FOUND]]
+    return ", ".join(texts) + (", …" if len(found) > _MOST_FOUND else "")
 
 
 def written(operand: Json) -> str:

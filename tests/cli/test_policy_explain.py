@@ -47,9 +47,9 @@ def test_a_denied_call(run: Run, policy: str) -> None:
         "   hidden     no\n"
         "   permitted  yes    12    /tools/send_email\n"
         "   require    true   13    /tools/send_email/require/0\n"
-        '              true           args.to regex "@example\\\\.com$"\n'
+        '              true           args.to regex "@example\\\\.com$": "ada@example.com"\n'
         ">  deny_if    true   14    /tools/send_email/deny_if/0\n"
-        "              true           args.bcc exists true\n"
+        '              true           args.bcc exists true: ["eve@example.net"]\n'
         "\n"
         f"decided by: /tools/send_email/deny_if/0 ({policy}:14)\n"
         "what would change it: make `args.bcc exists true` not hold (line 14)\n"
@@ -129,7 +129,9 @@ def test_json(run: Run, policy: str) -> None:
     }
     (decided,) = [step for step in found["steps"] if step["decided"]]
     assert decided["rule"] == "/tools/send_email/deny_if/0"
-    assert decided["conditions"] == [{"path": "args.bcc", "op": "exists", "operand": "true", "value": "true"}]
+    assert decided["conditions"] == [
+        {"path": "args.bcc", "op": "exists", "operand": "true", "value": "true", "found": '["eve@example.net"]'}
+    ]
 
 
 def test_json_of_limits(run: Run) -> None:

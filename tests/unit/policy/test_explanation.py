@@ -51,7 +51,7 @@ def test_every_check_is_listed_in_order_with_its_line_and_value(policy: Policy) 
             "false",
             refuses=True,
             decided=True,
-            conditions=(ConditionStep("args.to", "regex", '"@example"', "false"),),
+            conditions=(ConditionStep("args.to", "regex", '"@example"', "false", '"x"'),),
         ),
         Step(
             "deny_if",
@@ -59,7 +59,7 @@ def test_every_check_is_listed_in_order_with_its_line_and_value(policy: Policy) 
             11,
             "false",
             refuses=False,
-            conditions=(ConditionStep("args.cc", "exists", "true", "false"),),
+            conditions=(ConditionStep("args.cc", "exists", "true", "false", "absent"),),
         ),
         Step(
             "deny_if",
@@ -67,7 +67,7 @@ def test_every_check_is_listed_in_order_with_its_line_and_value(policy: Policy) 
             12,
             "unjudgeable",
             refuses=True,
-            conditions=(ConditionStep("args.n", "gt", "5", "unjudgeable"),),
+            conditions=(ConditionStep("args.n", "gt", "5", "unjudgeable", '"6"'),),
         ),
         Step(
             "approval",
@@ -75,7 +75,7 @@ def test_every_check_is_listed_in_order_with_its_line_and_value(policy: Policy) 
             14,
             "false",
             refuses=False,
-            conditions=(ConditionStep("args.html", "eq", "true", "false"),),
+            conditions=(ConditionStep("args.html", "eq", "true", "false", "false"),),
         ),
         Step("limit", "/tools/send/rate_limit", 15, "counted", refuses=False),
         Step("limit", "/all_tools/limits/0", 5, "counted", refuses=False),

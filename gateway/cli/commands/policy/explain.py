@@ -17,6 +17,7 @@ from gateway.errors import UsageError
 from gateway.jsonrpc import Json, loads
 from gateway.keyid import known_tools
 from gateway.policy import Circumstances, Decision, Facts, InputSchema, Limit, Policy, ToolCall, refuse_limit
+from gateway.policy.amounts import Unmeasurable, measure
 from gateway.policy.explanation import Explanation, Step, explain, obstacles
 from gateway.settings import Settings
 from gateway.state import Charge, Charging, Exhausted, Usage, digests, lists
@@ -39,9 +40,9 @@ Example:
 --json: {"tool", "policy": {"name", "revision"}, "decision": {"effect",
   "rule", "reason", "message", "retry_after_seconds", "line"},
   "steps": [{"kind", "rule", "line", "value", "refuses", "decided",
-  "conditions"}], "limits": [{"rule", "counter", "max", "window",
-  "scope", "used", "resets_at"}], "change", "obstacles": [what would
-  have to change]}"""
+  "conditions": [{"path", "op", "operand", "value", "found"}]}],
+  "limits": [{"rule", "counter", "max", "window", "scope", "used",
+  "resets_at"}], "change", "obstacles": [what would have to change]}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,8 @@ def _counted(settings: Settings, in_force: InForce, explanation: Explanation) ->
     decision, now = explanation.decision, SystemClock().now()
     digest = digests(settings.state) if settings.state.exists() else str
     charging = Charging(server=settings.server, grant=settings.grant, session="")
-    charges = list(charging.of(decision.limits, explanation.call.arguments, digest))
+    call = explanation.call
+    charges = list(charging.of(decision.limits or _countable(in_force, call), call.arguments, digest))
     usages: dict[object, Usage] = {}
     exhausted: Exhausted | None = None
     tried: Exhausted | None = None
@@ -189,6 +191,7 @@ def _counted(settings: Settings, in_force: InForce, explanation: Explanation) ->
         if opened is not None:
             kept = [charge for charge in charges if _is_kept(charge)]
             usages = {usage.key: usage for usage in opened.counters.usage(now)}
+            kept = kept if decision.limits else []  # what something else refuses is not counted
             exhausted = opened.counters.peek([charge for charge in kept if not charge.limit.observed], now)
             tried = opened.counters.peek([charge for charge in kept if charge.limit.observed], now)
     if exhausted is not None and decision.effect in ("allow", "observe"):
@@ -197,6 +200,12 @@ def _counted(settings: Settings, in_force: InForce, explanation: Explanation) ->
         decision = replace(refuse_limit(tried.charge.limit, tried.retry_after_seconds), effect="observe")
     limits = tuple(Counted(charge.limit, usages.get(charge.key)) for charge in charges)
     return Answer(in_force, explanation, decision, limits, now)
+
+
+def _countable(in_force: InForce, call: ToolCall) -> list[Limit]:
+    """The limits of a call that is refused before they are asked, as far as they could count it."""
+    limits = (limit for layer in in_force.policy.layers for limit in layer.applied(call.tool).limits)
+    return [limit for limit in limits if not isinstance(measure(limit, call.arguments), Unmeasurable)]
 
 
 def _is_kept(charge: Charge) -> bool:
@@ -280,7 +289,8 @@ def _rows(step: Step, answer: Answer) -> list[Row]:
     rows = [(mark, _KINDS.get(step.kind, step.kind), (_yes(step), "red" if step.refuses else ""), line, rule)]
     for condition in step.conditions:
         words = f"{condition.path} {condition.op} {condition.operand}"
-        rows.append((" ", "", (condition.value, "dim"), "", (f"  {shown(words, 100)}", "dim")))
+        there = f": {shown(condition.found, 100)}" if condition.found and condition.value != "absent" else ""
+        rows.append((" ", "", (condition.value, "dim"), "", (f"  {shown(words, 100)}{there}", "dim")))
     return rows
 
 
