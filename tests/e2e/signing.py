@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Person:
         self.standin = standin
         self._log = home.path / "browser.log"
         home.environment |= {
-            "BROWSER": f"{sys.executable} {BROWSER} %s",
+            "BROWSER": f"{shlex.join([sys.executable, str(BROWSER)])} %s",
             "TEST_BROWSER_LOG": str(self._log),
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         }
