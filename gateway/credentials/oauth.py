@@ -68,6 +68,7 @@ class OAuth:
         self._failed_at = float("-inf")
         self._granted_for: set[str] = set()
         self._granted: str | None = None
+        self._in_vain = False
         self._granted_at = float("-inf")
 
     # --- what HTTP asks -----------------------------------------------------------------------------------------------
@@ -97,7 +98,8 @@ class OAuth:
         asking: Ask = self._ask if may_ask else "no"
         if challenge.text in self._granted_for and challenge.status == 403:
             return "the upstream still forbids this (HTTP 403) with the scopes that were granted for it"
-        if challenge.status == 401 and used is not None and used == self._granted and self._just_granted(asking):
+        again = challenge.status == 401 and used is not None and used == self._granted and self._just_granted(asking)
+        if again and (asking == "no" or self._in_vain):  # once more with a person: the server may have moved elsewhere
             return "the upstream refuses what was granted for it just now (HTTP 401): ask whoever runs it"
         if not self._worth_trying(asking, challenge):
             return self._sentence(challenge)
@@ -107,6 +109,7 @@ class OAuth:
         await self._shared(request)
         if self._held is not None and self._held.authorization != used:
             self._granted, self._granted_at = self._held.authorization, self._clock.monotonic()
+            self._in_vain = again
             if challenge.status == 403:
                 self._granted_for.add(challenge.text)
             return True

@@ -146,8 +146,17 @@ def _condition(condition: Condition, call: ToolCall, facts: Facts, *, every: boo
 
 def _standing_there(found: Sequence[Found]) -> str:
     """What a path finds in a call: JSON, or a word where it finds nothing that can be judged; cut to one line."""
-    texts = [item.value if isinstance(item, Missing) else written(item)[:_MOST_SHOWN] for item in found[:_MOST_FOUND]]
+    texts = [_standing(item) for item in found[:_MOST_FOUND]]
     return ", ".join(texts) + (", …" if len(found) > _MOST_FOUND else "")
+
+
+def _standing(item: Found) -> str:
+    if isinstance(item, Missing):
+        return item.value
+    try:
+        return written(item)[:_MOST_SHOWN]
+    except (TypeError, ValueError):  # what no message carries, but a program may hand in
+        return "no JSON value"
 
 
 def written(operand: Json) -> str:

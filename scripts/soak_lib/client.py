@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from scripts.soak_lib.kinds import Asked
+from scripts.soak_lib.kinds import MALFORMED_ID, Asked
 
 Json: TypeAlias = Any
 PATIENCE = 60.0
@@ -134,7 +134,7 @@ class Client:
         if "method" in message:
             return
         identifier = message.get("id")
-        if identifier is None:
+        if identifier is None or identifier == MALFORMED_ID:
             self.unreadable += 1
             return
         future = self._waiting.pop(identifier, None)

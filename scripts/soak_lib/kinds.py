@@ -75,6 +75,7 @@ KINDS: Sequence[Kind] = (
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
 LIMITED = (SCARCE, PACED, OWN)
 
+MALFORMED_ID = "m"
 MALFORMED: Sequence[bytes] = (
     b"{",
     b"[]",
@@ -87,7 +88,7 @@ MALFORMED: Sequence[bytes] = (
     b'{"jsonrpc":"2.0","id":"m","method":"tools/call","params":{"name":"open","arguments":{"n":-1,"n":-1}}}',
     b'{"jsonrpc":"2.0","id":"m"' + b" " * (MAX_MESSAGE_BYTES + 1) + b"}",
 )
-"""Lines that are no messages: each is answered with an error whose id is null, and none arrives anywhere."""
+"""Lines that are no messages: each gets an error (id `MALFORMED_ID` or null); none arrives anywhere."""
 
 
 def policy(calls: int) -> Mapping[str, Json]:

@@ -6,6 +6,8 @@ else. When the arena closes, everything that ever arrived is judged once more, b
 """
 
 import json
+import threading
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from gateway.jsonrpc import loads
 from gateway.policy import Facts, Policy, ToolCall, decide, load
 from gateway.standin import Standin, StandinOptions, catalogue
 from gateway.state import Record, reading
-from tests.e2e.process import Gateway, Home
+from tests.e2e.process import SETTLING, Gateway, Home
 
 Json = Any
 HANDSHAKE, STATELESS = "handshake", "stateless"
@@ -102,7 +104,13 @@ class Arena:
         return [record for record in self.gateway.home.records() if kind in (None, record.kind)]
 
     def newest(self, count: int) -> list[Record]:
-        """The last records."""
+        """The last records, once what came of the last call is among them: it is written behind the answer."""
+        waiting, deadline = threading.Event(), time.monotonic() + SETTLING
+        while (records := self._newest_now(count))[-1].kind == "decided" and time.monotonic() < deadline:
+            waiting.wait(0.005)
+        return records
+
+    def _newest_now(self, count: int) -> list[Record]:
         with reading(self.gateway.home.state) as transaction:
             return [entry.record for entry in transaction.audit.newest(count)]
 
