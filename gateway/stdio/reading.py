@@ -43,7 +43,7 @@ class Input:
             return False
         try:
             self._loop.add_reader(self._source, self._readable)
-        except (NotImplementedError, OSError):
+        except (NotImplementedError, OSError):  # the loop cannot watch this kind of input: a thread reads it
             return False
         return True
 
