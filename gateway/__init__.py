@@ -9,8 +9,9 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     settings     flag > environment > settings file > default      | standin  the embedded KeyID stand-in
     relay        the pump: lines in, lines out; ids, cancel
     dispatch     which way one request takes
-    interceptor  one judged request: decide, reserve, record, relay, settle, record
+    interceptor  one judged request: judge, relay, settle
     filters      what a client gets to see of the upstream's lists   | translation  between the eras
+    judging      what is decided and recorded of it, at one moment
     crowd        who waits when too much is in flight
     case         what judging is about and what it needs             | exchanges  calls that were asked for more
     announced    what follows from a list of tools: it is kept, misspelt names are said

@@ -1,0 +1,190 @@
+"""What is decided of one request and written down of it, at one moment and in one transaction.
+
+`decide` answers from values (the policy in force, the call, what is mirrored of the tool), all limits are reserved, and
+`decided` is recorded. A limit that is used up turns the record into a refusal.
+
+A call that continues an exchange (`input_required`; which one does is for `exchanges` to say) is judged as any other,
+and has records of its own, which name the decision that began it. It is charged only for what that one was not: a limit
+that the policy has got meanwhile. What the first round took is never given back, because that round was answered.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from gateway.case import Case, Identity, Surroundings
+from gateway.clock import Clock
+from gateway.exchanges import Exchange, Exchanges, is_input_required
+from gateway.jsonrpc import Json
+from gateway.policies import NoPolicy
+from gateway.policy import (
+    Circumstances,
+    Decision,
+    Facts,
+    Policy,
+    ToolCall,
+    decide,
+    decide_request,
+    refuse_limit,
+    refuse_no_policy,
+)
+from gateway.state import Charging, Exhausted, Noted, Record, Reservation, SessionTally, State, Taken, Transaction, take
+from gateway.state.arguments import Keeping
+from gateway.upstream import Answer
+
+_NEVER: Mapping[str, Decimal] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a call that may be relayed holds: its reservation, the record that says so, the exchange it continues.
+
+    `noted` is how the state file knows of it.
+    """
+
+    state: State
+    reservation: Reservation
+    record: Record
+    former: Exchange | None = None
+    noted: Noted | None = None
+
+
+class Judge:
+    """Judges for one session. Whatever takes a transaction runs within it, and awaits nothing."""
+
+    def __init__(
+        self, identity: Identity, surroundings: Surroundings, clock: Clock, keeping: Keeping | None = None
+    ) -> None:
+        self._identity = identity
+        self._around = surroundings
+        self._clock = clock
+        self._keeping = keeping or Keeping()
+        self._exchanges = Exchanges()
+        self._tally = SessionTally()
+        self._charging = Charging(server=identity.server, grant=identity.grant, session=identity.session)
+
+    def admit(self, tx: Transaction, state: State, case: Case) -> Admission | Decision:
+        """Decide, reserve and record, at one moment. A refusal comes back as the decision that says so."""
+        now = self._clock.now()
+        number, former = self._continued(case)
+        decision, revision = self.decide(tx, case, now, former)
+        arguments = case.call.arguments if case.call else {}
+        charged = former.charged if former is not None else frozenset()
+        charges = [
+            charge
+            for charge in self._charging.of(decision.limits, arguments, state.digest)
+            if charge.key not in charged
+        ]
+        taken: Taken | Exhausted | None = None
+        if decision.effect == "approve":
+            taken = tx.counters.peek(charges, now)
+            decision = without_channel(decision)
+        elif decision.effect in ("allow", "observe"):
+            taken = take(tx.counters, charges, now)
+        if isinstance(taken, Exhausted):
+            decision = refuse_limit(taken.charge.limit, taken.retry_after_seconds)
+        elif taken is not None and taken.would is not None:
+            would = refuse_limit(taken.would.charge.limit, taken.would.retry_after_seconds)
+            decision = replace(would, effect="observe")
+        record = self.record(state, case, decision, revision, now)
+        if former is not None and isinstance(taken, Taken) and decision.effect == "allow":
+            said = f"round {former.rounds + 1} of the call that decision {former.decision_id} began"
+            record = replace(record, message=said)
+        tx.audit.append(record)
+        if not isinstance(taken, Taken):
+            return decision
+        noted = None
+        if case.call is not None:
+            own = former.noted if former is not None else None
+            noted = tx.calls.note(self._identity.server, self._identity.grant, case.call.tool, now, own)
+        self._exchanges.take(number)
+        return Admission(state, taken.reservation, record, former, noted)
+
+    def decide(self, tx: Transaction, case: Case, now: float, former: Exchange | None) -> tuple[Decision, str]:
+        """The decision of the policy in force at this moment, and that policy's revision."""
+        policy = self._around.in_force()
+        call = case.call
+        if isinstance(policy, NoPolicy):
+            return refuse_no_policy(policy.cause), ""
+        if call is None:
+            return decide_request(policy, case.request.method, case.request.params), policy.revision
+        return decide(policy, call, self._facts(tx, case, call, policy, now=now, former=former)), policy.revision
+
+    def _facts(
+        self, tx: Transaction, case: Case, call: ToolCall, policy: Policy, *, now: float, former: Exchange | None
+    ) -> Facts:
+        """What is known of the tool, and what is true at this moment, but for the exchange that the call continues."""
+        who, since, tally = self._identity, _NEVER, self._tally
+        if policy.asks_since:
+            tx.calls.look(who.server, who.grant, now)
+            own = former.noted if former is not None else None
+            since = tx.calls.since(who.server, who.grant, policy.asks_since, now, own)
+        calls = tally.calls if former is None else tally.calls_but_one(call.tool)
+        circumstances = Circumstances(now, who.grant, case.client.name, calls, tally.denials, since)
+        return replace(self._around.facts(call.tool), circumstances=circumstances)
+
+    def _continued(self, case: Case) -> tuple[int, Exchange | None]:
+        """The exchange that a call continues, and its number. Nothing else does: a prompt may be named as a tool is."""
+        found = self._exchanges.find(case.request, self._clock.monotonic()) if case.call is not None else None
+        return found or (0, None)
+
+    def tell(self, case: Case, admitted: Admission | Decision) -> None:
+        """Count the call in this session: nothing is awaited between the decision and this, so the next one knows."""
+        if case.call is None:
+            return
+        if isinstance(admitted, Decision) or admitted.record.effect != "allow":
+            self._tally.denied()
+        if isinstance(admitted, Admission) and admitted.former is None:
+            self._tally.let_through(case.call.tool)
+
+    def denied(self) -> None:
+        """Count in this session that a call was refused after all."""
+        self._tally.denied()
+
+    def remember_exchange(self, case: Case, admission: Admission, answer: Answer) -> None:
+        """Whether the call may go on: it was asked for more, or what would have continued it certainly did not run."""
+        former, now = admission.former, self._clock.monotonic()
+        if case.call is None:
+            return
+        if former is not None and answer.fate in ("not sent", "refused"):
+            self._exchanges.resume(case.request, replace(former, noted=admission.noted), now)
+        elif answer.result is not None and is_input_required(answer.result):
+            taken = frozenset(hold.charge.key for hold in admission.reservation.holds)
+            begun = Exchange(case.id, taken, 1, admission.noted)
+            if former is not None:
+                begun = Exchange(former.decision_id, former.charged | taken, former.rounds + 1, admission.noted)
+            self._exchanges.begin(case.request, answer.result, begun, now)
+
+    def record(self, state: State, case: Case, decision: Decision, revision: str, now: float) -> Record:
+        """What the log is told of a request, and of what was decided of it."""
+        call = case.call
+        arguments: Mapping[str, Json] = call.arguments if call else {}
+        kept = self._keeping.of(call.tool if call else "", arguments, state.digest)
+        return Record(
+            kind="decided" if decision.effect in ("allow", "observe") else "refused",
+            decision_id=case.id,
+            at=now,
+            grant=self._identity.grant,
+            session=self._identity.session,
+            client_name=case.client.name,
+            client_version=case.client.version,
+            server=self._identity.server,
+            method=case.request.method,
+            tool=call.tool if call else "",
+            policy_revision=revision,
+            effect=decision.effect if decision.effect in ("allow", "observe") else "deny",
+            rule=decision.rule,
+            reason=decision.reason,
+            message=decision.message,
+            argument_names=kept.names,
+            argument_digest=kept.digest,
+            values=kept.values,
+        )
+
+
+def without_channel(decision: Decision) -> Decision:
+    """Until a person can be asked, a call that needs approval is refused, and the refusal says so."""
+    if decision.effect != "approve":
+        return decision
+    text = "this version of the gateway cannot ask a person yet, so it refuses; the owner of the policy can change that"
+    return replace(decision, message=f"{decision.message} ({text})", limits=())
