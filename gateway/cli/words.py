@@ -1,7 +1,7 @@
 """How values are said to a person: one way for every command.
 
 `shown` is the one place where text from outside (tool names, arguments, servers' words, paths) is made fit for a
-terminal: whatever could move the cursor, colour or reorder the line, or hide, is written as its escape.
+terminal: whatever could move the cursor, colour or reorder the line, or hide, is written as its escape (`visible`).
 """
 
 from collections.abc import Mapping
@@ -10,17 +10,15 @@ from decimal import Decimal
 from typing import Final
 
 from gateway.policy.decision import Limit
-from gateway.policy.problem import printable
+from gateway.visible import escaped
 
 _SHORTEST: Final = 2
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_BLANKS: Final = str.maketrans({char: f"\\u{ord(char):04x}" for char in "\u115f\u1160\u2800\u3164\uffa0"})
-"""Letters, by Unicode's count, that are nothing to the eye."""
 
 
 def shown(text: str, longest: int | None = None) -> str:
     """Text from outside, on one line, without anything that a terminal would act on; cut with a mark if too long."""
-    safe = printable(text).translate(_BLANKS)
+    safe = escaped(text)
     if longest is None or len(safe) <= longest:
         return safe
     return f"{safe[: max(longest, _SHORTEST) - 1]}…"

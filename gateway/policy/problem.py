@@ -8,6 +8,7 @@ the pointer, the line and the column.
 from dataclasses import dataclass
 
 from gateway.errors import ConfigError
+from gateway.visible import escaped
 
 _LONGEST = 80
 
@@ -54,6 +55,4 @@ def quoted(words: str) -> str:
 
 def printable(words: str) -> str:
     """The words with every character that could move a cursor or hide text written as its escape."""
-    if words.isprintable():
-        return words
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in words)
+    return escaped(words)
