@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from gateway import __version__
 from gateway.announced import Announced
+from gateway.attendance import Attendance, Doing
 from gateway.case import Identity
 from gateway.catalogue import Catalogue
 from gateway.clock import Clock
@@ -35,7 +37,8 @@ from gateway.policy import Facts, Layer, Policy
 from gateway.questions import Questions
 from gateway.relay import Relay
 from gateway.settings import Settings
-from gateway.state import State
+from gateway.state import Running, State, Transaction
+from gateway.state.processes import mine
 from gateway.stdio import Stdio
 from gateway.upstream import Answer
 from gateway.upstream.admission import Admission
@@ -164,6 +167,8 @@ class Gateway:
             listing=settings.list,
             hold=stdio.hold,
         )
+        self._attendance = Attendance(self._running(clock.now()), self._doing, clock)
+        self._attending: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Serve until the input ends or a signal comes."""
@@ -200,6 +205,7 @@ class Gateway:
             await self._state.get()
         except StateError as error:
             _LOG.error("the state is not available, every call is refused: %s", error)
+        self._attending = asyncio.create_task(self._attendance.follow(self._state.get))
         await self._policies.watch()
 
     async def _finish(self, patience: float, stopped: asyncio.Event) -> None:
@@ -222,11 +228,34 @@ class Gateway:
         await self._stdio.close(max(_LAST_WRITE_SECONDS, deadline - clock()))
 
     async def _forget_session(self, state: State) -> None:
+        if self._attending is not None:
+            self._attending.cancel()
         try:
-            await state.atomically(lambda tx: tx.counters.forget_session(self._session), patience=_FORGET_SECONDS)
+            await state.atomically(self._leave, patience=_FORGET_SECONDS)
         except StateError as error:
             _LOG.info("the counters of this session stay until they are cleaned up: %s", error.message)
         state.close()
+
+    def _leave(self, tx: Transaction) -> None:
+        tx.counters.forget_session(self._session)
+        self._attendance.leave(tx)
+
+    def _running(self, since: float) -> Running:
+        settings, process = self._settings, mine()
+        return Running(
+            self._session, process.pid, process.mark, __version__, settings.grant, settings.server, "", since
+        )
+
+    def _doing(self) -> Doing:
+        client, tally, policy = self._relay.client, self._interceptor.tally, self._policy
+        return Doing(
+            client.name,
+            client.version,
+            self._policies.file or "",
+            "" if policy is None else policy.revision,
+            sum(tally.calls.values()),
+            tally.denials,
+        )
 
     # --- wires between rooms that are made in turn --------------------------------------------------------------------
 

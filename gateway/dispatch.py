@@ -50,11 +50,13 @@ class Dispatch:
         self._policies = policies
         self._questions = questions
         self._client = Client()
+        self.client = Client()
+        """Who spoke last."""
         self._tasks = Tasks()
 
     def introduce(self, initialize: Message) -> None:
         """Remember who the client of a handshake session is."""
-        self._client = _client(initialize.params.get("clientInfo"))
+        self.client = self._client = _client(initialize.params.get("clientInfo"))
 
     async def line(self, message: Message) -> bytes:
         """The line that answers a request."""
@@ -133,7 +135,8 @@ class Dispatch:
         return await self._mirror.ensure(name, message) is None and name in catalogue
 
     def _identify(self, message: Message) -> Client:
-        return _client(message.meta.get(_CLIENT_INFO)) if is_modern(message) else self._client
+        self.client = _client(message.meta.get(_CLIENT_INFO)) if is_modern(message) else self._client
+        return self.client
 
 
 def _refused_for_headers(answer: Answer) -> bool:

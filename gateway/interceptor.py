@@ -31,7 +31,7 @@ from gateway.judging import Admission, Judge, without_channel
 from gateway.policies import NoPolicy
 from gateway.policy import Decision, concealed, refuse_state
 from gateway.settling import Outcome, Settling
-from gateway.state import State, Transaction
+from gateway.state import SessionTally, State, Transaction
 from gateway.state.arguments import Keeping
 from gateway.upstream import Answer
 
@@ -55,6 +55,11 @@ class Interceptor:
         self._clock = clock
         self._judge = Judge(identity, surroundings, clock, keeping)
         self._settling = Settling()
+
+    @property
+    def tally(self) -> SessionTally:
+        """What this session has done so far."""
+        return self._judge.tally
 
     async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
         """The line that answers `request`: the upstream's answer, a denial, or an error."""

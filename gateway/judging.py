@@ -60,7 +60,7 @@ class Judge:
         self._clock = clock
         self._keeping = keeping or Keeping()
         self._exchanges = Exchanges()
-        self._tally = SessionTally()
+        self.tally = SessionTally()
         self._charging = Charging(server=identity.server, grant=identity.grant, session=identity.session)
 
     def admit(self, tx: Transaction, state: State, case: Case) -> Admission | Decision:
@@ -114,7 +114,7 @@ class Judge:
         self, tx: Transaction, case: Case, call: ToolCall, policy: Policy, *, now: float, former: Exchange | None
     ) -> Facts:
         """What is known of the tool, and what is true at this moment, but for the exchange that the call continues."""
-        who, since, tally = self._identity, _NEVER, self._tally
+        who, since, tally = self._identity, _NEVER, self.tally
         if policy.asks_since:
             tx.calls.look(who.server, who.grant, now)
             own = former.noted if former is not None else None
@@ -133,13 +133,13 @@ class Judge:
         if case.call is None:
             return
         if isinstance(admitted, Decision) or admitted.record.effect != "allow":
-            self._tally.denied()
+            self.tally.denied()
         if isinstance(admitted, Admission) and admitted.former is None:
-            self._tally.let_through(case.call.tool)
+            self.tally.let_through(case.call.tool)
 
     def denied(self) -> None:
         """Count in this session that a call was refused after all."""
-        self._tally.denied()
+        self.tally.denied()
 
     def remember_exchange(self, case: Case, admission: Admission, answer: Answer) -> None:
         """Whether the call may go on: it was asked for more, or what would have continued it certainly did not run."""

@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway import replies
+from gateway.case import Client
 from gateway.crowd import Crowd
 from gateway.dispatch import Dispatch
 from gateway.errors import GatewayError
@@ -82,6 +83,11 @@ class Relay:
         self._notices = Notices(send, lambda: upstream.is_open or self._bridge.is_open)
         self.answered = asyncio.Event()
         """Set when the client has its first answer."""
+
+    @property
+    def client(self) -> Client:
+        """Who the client says it is."""
+        return self._dispatch.client
 
     # --- from the client ----------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from gateway.state.counters import (
 from gateway.state.counting import SqliteCounters
 from gateway.state.database import PATIENCE_SECONDS, Database
 from gateway.state.failures import from_sqlite
+from gateway.state.gateways import Gateways, Running, SqliteGateways
 from gateway.state.grants import Grants, SqliteGrants
 from gateway.state.last_calls import LastCalls, Noted, SqliteLastCalls
 from gateway.state.migrations import Secrets
@@ -45,6 +46,7 @@ __all__ = [
     "Counters",
     "Entry",
     "Exhausted",
+    "Gateways",
     "Grants",
     "Hold",
     "Kind",
@@ -52,6 +54,7 @@ __all__ = [
     "Noted",
     "Record",
     "Reservation",
+    "Running",
     "SessionTally",
     "State",
     "Taken",
@@ -76,6 +79,7 @@ class Transaction:
     audit: AuditLog
     grants: Grants
     calls: LastCalls
+    gateways: Gateways
 
 
 class State:
@@ -171,5 +175,9 @@ def _digest(data: bytes, drawn: Secrets) -> str:
 
 def _transaction(connection: sqlite3.Connection) -> Transaction:
     return Transaction(
-        SqliteCounters(connection), SqliteAudit(connection), SqliteGrants(connection), SqliteLastCalls(connection)
+        SqliteCounters(connection),
+        SqliteAudit(connection),
+        SqliteGrants(connection),
+        SqliteLastCalls(connection),
+        SqliteGateways(connection),
     )
