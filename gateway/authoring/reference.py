@@ -8,8 +8,7 @@ _REASON: Final = "What the agent reads when `action` refuses; under `allow`, a n
 _CONDITIONS: Final = "Conditions, ANDed. An empty list always holds."
 _VALIDATE: Final = "What the arguments must be by the tool's own input schema."
 _ACTION: Final = (
-    "`deny` refuses every call; `require_approval` refuses as well in this version, and says so; "
-    "`allow` changes nothing."
+    "`deny` refuses every call; `require_approval` asks a person about every call; `allow` changes nothing."
 )
 _RATE: Final = "At most so many calls in any span of that length, in this session: `30/hour`, or `max` and `window`."
 _MODE: Final = "`enforce`; or `observe`: decide, count and record as would deny, but relay."
@@ -17,10 +16,13 @@ _MODE: Final = "`enforce`; or `observe`: decide, count and record as would deny,
 MODELS: Final[Mapping[str, str]] = {
     "Document": "Which tool calls of an agent are relayed to the server. Every rule restricts.",
     "ToolEntry": "What restricts one tool. Empty: nothing does.",
+    "ApproveIf": "When a person must approve a call, why, and what the answer is worth.",
+    "Remember": "Which later calls an approval covers: those with the same values at these paths, for a time.",
     "Predicate": "Conditions, and what the agent reads where they refuse.",
     "Condition": "One condition on one value of the call. What cannot be judged is refused.",
     "Limit": "A counter of relayed calls, and its bound in a window.",
     "RateLimit": "At most `max` calls in any span of `window` seconds, in this session.",
+    "Repeat": "The same tool with the same arguments at most `max` times in any span of `window` seconds.",
     "Validation": _VALIDATE,
     "Rule": "A restriction as an element of a list. What its conditions are depends on its `action`.",
     "Section": "What is permitted: nothing that `deny` matches, all that `allow` matches, the rest by `default`.",
@@ -45,13 +47,25 @@ KEYS: Final[Mapping[str, Mapping[str, str]]] = {
     "ToolEntry": {
         "require": "Predicates of which every one must hold.",
         "deny_if": "Predicates of which any that holds refuses.",
+        "approve_if": "Conditions of which any that holds asks a person.",
         "limits": "Limits, all reserved together before the call is relayed, or none.",
         "action": _ACTION,
         "reason": _REASON,
         "rate_limit": _RATE,
         "validate": _VALIDATE,
         "rules": "The same restrictions, written as a list.",
+        "repeat": "How often the same call, with the same arguments, may be made in this session: more often is a loop.",
         "mode": _MODE,
+    },
+    "ApproveIf": {
+        "conditions": _CONDITIONS,
+        "reason": "What the person, and the agent, reads of why somebody is asked.",
+        "timeout": "For how many seconds the question is open, and its answer is worth something. Absent: 600.",
+        "remember": "Absent: every call asks.",
+    },
+    "Remember": {
+        "paths": "Where later calls must have the same values; an argument that is absent must be absent again.",
+        "seconds": "For how long after the answer.",
     },
     "Predicate": {"conditions": _CONDITIONS, "on_deny": _ON_DENY},
     "Condition": {
@@ -70,6 +84,7 @@ KEYS: Final[Mapping[str, Mapping[str, str]]] = {
         "on_deny": _ON_DENY,
     },
     "RateLimit": {"max": "How many calls.", "window": "In how many seconds."},
+    "Repeat": {"max": "How many calls that are the same.", "window": "In how many seconds."},
     "Validation": {
         "required_args": "Every argument that the tool's schema requires is present and not null.",
         "schema": "The arguments satisfy the tool's input schema.",

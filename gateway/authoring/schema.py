@@ -24,7 +24,7 @@ TITLE: Final = "A policy of keyid-gateway"
 _ARGUMENT: Final = r'(\.[^.\[\]\s"*]+|\["([^"\\]|\\.)*"\])'
 _STEP: Final = rf"({_ARGUMENT}|\[(0|[1-9][0-9]{{0,8}}|\*)\])"
 _ONE_STEP: Final = rf"({_ARGUMENT}|\[(0|[1-9][0-9]{{0,8}})\])"
-_NAMED_BY_TOOL: Final = ("Predicate", "Condition", "Limit", "Rule", "ToolEntry")
+_NAMED_BY_TOOL: Final = ("Predicate", "ApproveIf", "Condition", "Limit", "Remember", "Rule", "ToolEntry")
 _DEEPEST: Final = 4
 _MOST_PATHS: Final = 500
 
@@ -67,6 +67,9 @@ def _say_more(definitions: dict[str, Schema]) -> None:
     limit = _properties(definitions["Limit"])
     limit["increment_from"]["pattern"] = _path_pattern(_ONE_STEP, facts=False)
     limit["per"]["pattern"] = _path_pattern(_STEP, facts=False)
+    covered: Schema = cast(Schema, _properties(definitions["Remember"])["paths"])
+    covered["minItems"] = 1
+    cast(Schema, covered["items"])["pattern"] = limit["per"]["pattern"]
     definitions["Condition"]["allOf"] = [
         _if("op", ["lt", "lte", "gt", "gte"], {"type": "number"}),
         _if("op", ["in", "not_in"], {"type": "array"}),
@@ -116,6 +119,8 @@ def _narrow(definitions: dict[str, Schema], tools: Mapping[str, Mapping[str, Jso
         limit = _properties(definitions[f"Limit.{index}"])
         for key in ("increment_from", "per"):
             limit[key].update(_narrowed(paths, facts=False))
+        covered = cast(Schema, _properties(definitions[f"Remember.{index}"])["paths"])
+        cast(Schema, covered["items"]).update(_narrowed(paths, facts=False))
         entries[name] = {"$ref": f"#/$defs/ToolEntry.{index}"}
     document["tools"] |= {
         "properties": entries,

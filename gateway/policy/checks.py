@@ -42,7 +42,8 @@ class Condition:
 class Check:
     """One check: `rule` points to it, `text` is what the policy wants to be said (empty: the standard words).
 
-    `observed`: it only says what it would refuse (`mode`).
+    `observed`: it only says what it would refuse (`mode`). Of an approval: how many seconds an answer is worth, at which
+    paths a later call must have the same values for it to be covered as well (none: it never is), and how long it is.
     """
 
     kind: CheckKind
@@ -50,6 +51,9 @@ class Check:
     text: str
     conditions: tuple[Condition, ...] = ()
     observed: bool = False
+    timeout: int = 600
+    remembered: tuple[Path, ...] = ()
+    remembered_seconds: int = 0
 
 
 def found_by(condition: Condition, call: ToolCall, facts: Facts) -> Sequence[Found]:

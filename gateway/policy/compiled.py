@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.policy.checks import Check
-from gateway.policy.decision import Layer, Limit
+from gateway.policy.decision import Layer, Limit, Repeat
 from gateway.policy.globs import STAR, Glob, Globs
 from gateway.policy.problem import Problem
 from gateway.policy.sections import Section
@@ -37,6 +37,7 @@ class Entry:
     approvals: tuple[Check, ...] = ()
     limits: tuple[Limit, ...] = ()
     observed: bool = False
+    repeat: Repeat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Applied:
     approvals: tuple[Check, ...]
     limits: tuple[Limit, ...]
     measured: tuple[Limit, ...]
+    repeats: tuple[Repeat, ...] = ()
 
     @property
     def rule(self) -> str:
@@ -70,7 +72,8 @@ class Policy:
 
     `hide` holds the positions of the hidden names and patterns (`/hide/0`); `hide_all` that of one that is only stars.
     `observed`: the document is only being tried out. `asks_since`: the tools whose last call some condition asks for.
-    `also` are the documents of other layers, which a call needs as well: each of them only restricts.
+    `has_repeat`: some entry has a `repeat`. `also` are the documents of other layers, which a call needs as well: each
+    of them only restricts.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Policy:
     methods: Section | None = None
     observed: bool = False
     asks_since: frozenset[str] = frozenset()
+    has_repeat: bool = False
     layer: Layer = "user"
     also: "tuple[Policy, ...]" = ()
     _applied: dict[str, Applied] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -124,6 +128,10 @@ class Policy:
             self._applied[tool] = applied
         return applied
 
+    def counts_same(self, tool: str) -> bool:
+        """Whether some layer wants to know how often the same call of a tool was let through."""
+        return self.has_repeat and any(layer.applied(tool).repeats for layer in self.layers)
+
     def listed(self, tool: str) -> tuple[Entry, ...]:
         """Every entry whose key matches a tool's name: the plain name first, then the patterns."""
         return self.applied(tool).listed
@@ -144,6 +152,7 @@ class Policy:
             approvals=tuple(check for entry in entries for check in entry.approvals),
             limits=limits,
             measured=tuple(limit for limit in limits if limit.cost is not None or limit.per is not None),
+            repeats=tuple(entry.repeat for entry in entries if entry.repeat is not None),
         )
 
     def _hiding(self, tool: str) -> str | None:

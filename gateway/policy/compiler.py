@@ -17,7 +17,7 @@ from gateway.policy import document as shapes
 from gateway.policy import fields, globs, operators, uris
 from gateway.policy.checks import Check, CheckKind, Condition
 from gateway.policy.compiled import Entry, Pattern, Policy
-from gateway.policy.decision import Layer, Limit, Strategy
+from gateway.policy.decision import Layer, Limit, Repeat, Strategy
 from gateway.policy.positions import pointer
 from gateway.policy.problem import Problem
 from gateway.policy.sections import Line, Section, SectionName
@@ -61,6 +61,7 @@ def compile_document(
         methods=_section(document, "methods"),
         observed=document.mode == "observe",
         asks_since=frozenset(_asked((*tools, all_tools))),
+        has_repeat=any(entry.repeat is not None for entry in (*tools, all_tools)),
         layer=layer,
     )
 
@@ -130,7 +131,13 @@ def _entry(place: _Place, entry: shapes.ToolEntry) -> Entry:
         limits += _rate_limits(place, where, f"rules/{index}/rate_limit", item.rate_limit, item.on_deny)
     ordered = tuple(check for kind in _ORDER for check in checks if check.kind == kind)
     approvals = tuple(check for check in checks if check.kind == "approval")
-    return Entry(place.key, rule, ordered, approvals, tuple(limits), place.observed)
+    return Entry(place.key, rule, ordered, approvals, tuple(limits), place.observed, _repeat(place, entry))
+
+
+def _repeat(place: _Place, entry: shapes.ToolEntry) -> Repeat | None:
+    if "repeat" not in entry.model_fields_set:
+        return None
+    return Repeat(f"{place.rule}/repeat", entry.repeat.max, int(entry.repeat.window), place.observed)
 
 
 def _own_checks(place: _Place, entry: shapes.ToolEntry) -> Iterator[Check]:
@@ -141,6 +148,8 @@ def _own_checks(place: _Place, entry: shapes.ToolEntry) -> Iterator[Check]:
         yield _predicate(place, "require", f"{rule}/require/{index}", predicate)
     for index, predicate in enumerate(entry.deny_if):
         yield _predicate(place, "deny_if", f"{rule}/deny_if/{index}", predicate)
+    for index, item in enumerate(entry.approve_if):
+        yield _approval(place, f"{rule}/approve_if/{index}", item)
 
 
 def _action(place: _Place, rule: str, action: fields.Action, text: str) -> Iterator[Check]:
@@ -172,6 +181,22 @@ def _rule_checks(place: _Place, rule: str, item: shapes.Rule) -> Iterator[Check]
 
 def _predicate(place: _Place, kind: CheckKind, rule: str, predicate: shapes.Predicate) -> Check:
     return Check(kind, rule, predicate.on_deny, _conditions(place, predicate.conditions), place.observed)
+
+
+def _approval(place: _Place, rule: str, item: shapes.ApproveIf) -> Check:
+    conditions, timeout = _conditions(place, item.conditions), int(item.timeout)
+    if "remember" not in item.model_fields_set:
+        return Check("approval", rule, item.reason, conditions, timeout=timeout)
+    kept = item.remember
+    return Check(
+        "approval",
+        rule,
+        item.reason,
+        conditions,
+        timeout=timeout,
+        remembered=kept.paths,
+        remembered_seconds=int(kept.seconds),
+    )
 
 
 def _conditions(place: _Place, conditions: Sequence[shapes.Condition]) -> tuple[Condition, ...]:

@@ -4,7 +4,7 @@ All values are frozen; nothing here reads a clock, a file or the network. `Rule`
 parentheses (`(default deny)`) or a JSON Pointer (RFC 6901) into the policy document that resolves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
@@ -18,22 +18,28 @@ Effect: TypeAlias = Literal["allow", "deny", "approve", "observe"]
 Reason: TypeAlias = Literal[
     "allowed",
     "state",
+    "stopped",
+    "revoked",
     "no policy",
     "upstream",
     "cancelled",
     "unknown tool",
+    "changed tool",
     "hidden",
     "default",
     "action",
     "validate",
     "require",
     "deny_if",
+    "repeat",
     "limit",
     "approval",
     "method",
     "resource",
     "prompt",
 ]
+Pin: TypeAlias = Literal["kept", "changed", "new", "instructions"]
+"""How what a server announces stands to what was accepted of it; `instructions`: those of the server changed."""
 Scope: TypeAlias = Literal["grant", "session", "server"]
 Strategy: TypeAlias = Literal["fixed", "sliding", "session"]
 Layer: TypeAlias = Literal["site", "user", "project"]
@@ -54,7 +60,9 @@ class Circumstances:
     `now` is in seconds since the epoch. `client` is what the client calls itself (empty: nothing). `session_calls` are
     the calls of each tool that this session was let through, `session_denials` those it was denied. `seconds_since`
     holds the seconds since the last call of a tool by this grant in any process: a tool is missing where there was
-    none. Asked for only the tools that the policy names (`Policy.asks_since`).
+    none. Asked for only the tools that the policy names (`Policy.asks_since`). `same` are the ages in seconds of the
+    calls of the same tool with the same arguments that this session was let through, the youngest first; asked for only
+    where the policy has a `repeat` for the tool (`Policy.counts_same`).
     """
 
     now: float
@@ -63,6 +71,7 @@ class Circumstances:
     session_calls: Mapping[str, int]
     session_denials: int
     seconds_since: Mapping[str, Decimal]
+    same: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,8 @@ class Facts:
     """What the decision may know beside the call.
 
     Whether the tool is mirrored; what its input schema requires, and that schema itself; its annotations as announced;
-    the circumstances. What is not given, a condition about it cannot judge.
+    the circumstances. What is not given, a condition about it cannot judge. `pin` other than `kept`: a person has to
+    look at the tool first, whatever the policy says.
     """
 
     mirrored: bool
@@ -78,6 +88,20 @@ class Facts:
     schema: InputSchema | None = None
     annotations: Mapping[str, Json] | None = None
     circumstances: Circumstances | None = None
+    pin: Pin = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """How often one call may be let through in any span of `seconds`, in one session. `rule` points to it.
+
+    One call: the same tool with the same arguments. `observed`: it only says what it would refuse (`mode`).
+    """
+
+    rule: str
+    maximum: int
+    seconds: int
+    observed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +131,27 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """What obliges to ask a person: `rule` points to it, `text` says why.
+
+    An answer is worth `timeout` seconds. Where there are `paths`, an approval covers later calls of the tool with the
+    same values there as well, for `seconds`.
+    """
+
+    rule: str
+    text: str
+    timeout: int
+    paths: tuple[Path, ...] = ()
+    seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What the policy says of one call. `limits` are the obligation to reserve all of them before relaying.
 
     A rule of another layer than the user's is written with that layer before it: `site:/tools/send_email/deny_if/0`.
+
+    `approvals` are the obligation to ask a person, about each of them, where the effect is `approve`.
 
     `message` is what the agent reads after `[POLICY DENIED] ` (or `[APPROVAL REQUIRED] `); empty when allowed.
     """
@@ -121,3 +162,4 @@ class Decision:
     message: str
     limits: tuple[Limit, ...] = ()
     retry_after_seconds: int | None = None
+    approvals: tuple[Approval, ...] = ()

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.jsonrpc import Json
-from gateway.policy.document import Document, Strict, keys, later
+from gateway.policy.document import Document, Strict, keys
 from gateway.policy.fields import FAULT, one_of
 from gateway.policy.positions import Places, pointer
 from gateway.policy.problem import Fault, Problem, quoted
@@ -89,9 +89,7 @@ def _missing(name: str, place: _Place, shape: type[Strict]) -> Fault:
 
 
 def _unknown(name: str, model: type[Strict]) -> Fault:
-    if name in model.later:
-        return later(quoted(name))
-    known = (*keys(model), *model.later)
+    known = tuple(keys(model))
     close = difflib.get_close_matches(name.lower(), known, n=1) if len(name) < 100 else []
     hint = f"did you mean `{close[0]}`?" if close else "known here: " + ", ".join(f"`{key}`" for key in keys(model))
     return Fault(f"unknown key {quoted(name)}", hint)

@@ -1,13 +1,12 @@
 """The shape of a policy document, version "1": this and nothing else says what may be written.
 
 Validation, the words of its mistakes, the JSON Schema and the reference derive from these models. Strict: no key that
-is not here, no type that is nearly right. What the language knows but this version does not enforce stands in `later`,
-and is refused by name: nothing is accepted that is not enforced (bypass class B33).
+is not here, no type that is nearly right: nothing is accepted that is not enforced (bypass class B33).
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -18,19 +17,12 @@ from gateway.policy.problem import Fault, quoted
 
 _NOT_WRITTEN: Any = None
 """The default of what is only looked at where it was written (`model_fields_set`); nothing else can be null."""
-REMOVE = "remove it: nothing is accepted here that is not enforced"
-
-
-def later(words: str, hint: str = REMOVE) -> Fault:
-    """What the language knows and this version does not enforce."""
-    return Fault(f"{words} is not supported by this version", hint)
 
 
 class Strict(BaseModel):
-    """What all models share. `later` are the keys that a later version understands."""
+    """What all models share."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-    later: ClassVar[frozenset[str]] = frozenset()
 
 
 def _is_text(value: object) -> str:
@@ -107,6 +99,37 @@ class RateLimit(Strict):
     window: fields.Seconds
 
 
+class Repeat(Strict):
+    """The same tool with the same arguments at most `max` times in any span of `window` seconds, in this session."""
+
+    max: fields.Times
+    window: fields.Seconds
+
+
+class Remember(Strict):
+    """Later calls with the same values at `paths` are covered by an approval for so many seconds."""
+
+    paths: tuple[fields.ArgumentPath, ...] = Field(strict=False)
+    seconds: fields.Seconds
+
+    @field_validator("paths")
+    @classmethod
+    def _paths(cls, paths: tuple[object, ...]) -> tuple[object, ...]:
+        if not paths:
+            hint = "name the arguments whose values must be the same, like `args.to`"
+            raise fields.refuse(Fault("an approval of one call would cover every call", hint))
+        return paths
+
+
+class ApproveIf(Strict):
+    """Conditions, ANDed, under which a person must approve; an empty list always holds."""
+
+    conditions: tuple[Condition, ...] = Field(strict=False)
+    reason: str = ""
+    timeout: fields.Seconds = Decimal(fields.TIMEOUT)
+    remember: Remember = Field(default=_NOT_WRITTEN)
+
+
 class Validation(Strict):
     """What the arguments must be by the tool's own schema."""
 
@@ -137,16 +160,16 @@ class Rule(Strict):
 class ToolEntry(Strict):
     """What restricts one tool. Empty: nothing does."""
 
-    later = frozenset({"approve_if", "repeat"})
-
     require: tuple[Predicate, ...] = Field(default=(), strict=False)
     deny_if: tuple[Predicate, ...] = Field(default=(), strict=False)
+    approve_if: tuple[ApproveIf, ...] = Field(default=(), strict=False)
     limits: tuple[Limit, ...] = Field(default=(), strict=False)
     action: fields.Action = "allow"
     reason: str = ""
     rate_limit: Rate = None
     validation: Validation = Field(default=Validation(), alias="validate")
     rules: tuple[Rule, ...] = Field(default=(), strict=False)
+    repeat: Repeat = Field(default=_NOT_WRITTEN)
     mode: fields.Mode = "enforce"
 
 

@@ -21,6 +21,10 @@ FAULT = "policy"
 
 LONGEST_WINDOW = 31_622_400
 """Seconds: a leap year."""
+TIMEOUT = 600
+"""Seconds that an answer of a person is worth where the policy does not say."""
+MOST_REPEATS = 1000
+"""Calls that are alike: as many as a session remembers of one call, and far more than anybody means."""
 
 SECONDS: Mapping[str, int] = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 WINDOWS = ("minute", "hour", "day", "session")
@@ -53,6 +57,12 @@ def _maximum(value: Decimal) -> Decimal:
     if not amounts.is_countable(value):
         raise refuse(Fault("cannot be counted exactly", "write a number with fewer digits"))
     return value
+
+
+def _times(value: Decimal) -> int:
+    if value < 1 or value > MOST_REPEATS or value != value.to_integral_value():
+        raise refuse(Fault("must be a whole number", f"1 to {MOST_REPEATS}"))
+    return int(value)
 
 
 def _seconds(value: Decimal) -> Decimal:
@@ -158,6 +168,11 @@ Maximum: TypeAlias = Annotated[
     BeforeValidator(_number),
     AfterValidator(_maximum),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+]
+Times: TypeAlias = Annotated[
+    int,
+    PlainValidator(lambda value: _times(_number(value))),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_REPEATS}),
 ]
 Seconds: TypeAlias = Annotated[
     Decimal,

@@ -22,6 +22,7 @@ def compose(user: Policy, others: Sequence[Policy]) -> Policy:
         also=tuple(others),
         revision=hashlib.sha256(said.encode()).hexdigest()[:16],
         warnings=tuple(warning for policy in (user, *others) for warning in policy.warnings),
+        has_repeat=any(policy.has_repeat for policy in (user, *others)),
         asks_since=frozenset[str]().union(*(policy.asks_since for policy in (user, *others))),
     )
 
@@ -47,7 +48,9 @@ def named(decision: Decision, layer: Layer) -> Decision:
     """A decision of a layer, said in its name."""
     if layer == "user" or decision.effect == "allow":
         return decision
-    return replace(decision, rule=f"{layer}:{decision.rule}", message=f"{decision.message} ({layer} policy)")
+    asked = tuple(replace(approval, rule=f"{layer}:{approval.rule}") for approval in decision.approvals)
+    said = f"{decision.message} ({layer} policy)"
+    return replace(decision, rule=f"{layer}:{decision.rule}", message=said, approvals=asked)
 
 
 def meet(decisions: Sequence[tuple[Layer, Decision]]) -> Decision:
@@ -60,6 +63,7 @@ def meet(decisions: Sequence[tuple[Layer, Decision]]) -> Decision:
     for effect in ("approve", "observe"):
         first = next((decision for decision in told if decision.effect == effect), None)
         if first is not None:
-            return replace(first, limits=limits)
+            asked = tuple(approval for decision in told for approval in decision.approvals)
+            return replace(first, limits=limits, approvals=asked)
     users = next((decision for layer, decision in decisions if layer == "user"), told[0])
     return replace(users, limits=limits)

@@ -3,8 +3,10 @@
 The agent reads these after `[POLICY DENIED] ` (policy language, "What the agent receives").
 """
 
+from datetime import UTC, datetime
+
 from gateway.policy.amounts import Unmeasurable
-from gateway.policy.decision import Decision, Limit, Reason
+from gateway.policy.decision import Decision, Limit, Pin, Reason, Repeat
 from gateway.policy.layers import named
 
 _LONGEST_NAME = 128
@@ -36,6 +38,16 @@ def tool_words(tool: str) -> str:
 def refuse_unknown_tool(tool: str) -> Decision:
     """The upstream announces no tool of exactly this name."""
     return denied("(unknown tool)", "unknown tool", f"{tool_words(tool)} does not exist")
+
+
+def refuse_changed_tool(tool: str, pin: Pin) -> Decision:
+    """What the server announces is not what was accepted of it (setting `pins`), and nobody has looked at it yet."""
+    what = {
+        "new": f"{tool_words(tool)} is new since this server's tools were accepted",
+        "instructions": "The server's instructions changed since they were accepted",
+    }.get(pin, f"{tool_words(tool)} is not what was accepted: its definition changed")
+    cure = "Its owner can look at it with `keyid-gateway pins diff` and then accept it with `keyid-gateway pins accept`"
+    return denied("(changed tool)", "changed tool", f"{what}. {cure}; until then it is refused")
 
 
 def refuse_hidden(tool: str) -> Decision:
@@ -78,6 +90,17 @@ def _cut(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
+def refuse_repeat(tool: str, repeat: Repeat, retry_after: int) -> Decision:
+    """The same call again and again: a loop, as it seems. Only something else gets the agent out of it."""
+    times = "once" if repeat.maximum == 1 else f"{repeat.maximum} times"
+    within = "1 second" if repeat.seconds == 1 else f"{repeat.seconds} seconds"
+    said = (
+        f"{tool_words(tool)} was called {times} with the same arguments within {within}, which looks like a loop. "
+        f"Asking once more changes nothing: use other arguments, or ask the person. {_again(retry_after)}"
+    )
+    return Decision("deny", repeat.rule, "repeat", said, retry_after_seconds=retry_after)
+
+
 def refuse_uncounted(limit: Limit, fault: Unmeasurable) -> Decision:
     """A call whose cost, or whose value to be counted apart, cannot be told."""
     rule = f"{limit.rule}/{fault.field}"
@@ -92,6 +115,26 @@ def refuse_state(cause: str = "a fault of the gateway") -> Decision:
     """
     advice = "Nothing passes unrecorded; the owner of this machine finds what to do in the gateway's log"
     return denied("(state)", "state", f"Internal policy error: {cause}. {advice}")
+
+
+def refuse_stopped(since: float, reason: str, *, ended: bool = False) -> Decision:
+    """The owner stopped every gateway, at a moment in seconds since the epoch. `ended`: a call that was running."""
+    lift = "Nothing passes until a person runs `keyid-gateway resume` in a terminal"
+    return denied("(stopped)", "stopped", _halted("Stopped by the owner", since, reason, lift, ended=ended))
+
+
+def refuse_revoked(grant: str, since: float, reason: str, *, ended: bool = False) -> Decision:
+    """The owner revoked the grant; otherwise as `refuse_stopped`."""
+    lift = "Nothing passes until a person restores it with `keyid-gateway grants restore` in a terminal"
+    what = f"Grant `{_cut(grant)}` was revoked by the owner"
+    return denied("(revoked)", "revoked", _halted(what, since, reason, lift, ended=ended))
+
+
+def _halted(what: str, since: float, reason: str, lift: str, *, ended: bool) -> str:
+    moment = f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    said = f"{what} (since {moment})" + (f": {reason}" if reason else "")
+    said += "" if said.endswith((".", "!", "?")) else "."
+    return f"{said} {'This call was running, was cancelled, and may have had its effect. ' * ended}{lift}"
 
 
 def refuse_no_policy(cause: str) -> Decision:

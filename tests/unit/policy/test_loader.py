@@ -7,7 +7,6 @@ import pytest
 from gateway.errors import ConfigError
 from gateway.policy import Limit, PolicyError, Problem, load
 
-REMOVE = "remove it: nothing is accepted here that is not enforced"
 WINDOWS = "one of `minute`, `hour`, `day`, `session`, or a number of seconds"
 MANY = "name one: `[0]` in place of `[*]`"
 FORMS = 'paths look like `args.to`, `args.list[0]`, `args.list[*].x` or `args["odd.name"]`'
@@ -212,18 +211,16 @@ def test_the_report_of_a_document_names_every_mistake_at_once() -> None:
             "2:11: /tools/**: the key `**` would open every tool",
             "for restrictions of every tool use `all_tools`, to open every tool `default`: `allow`",
         ),
-        ('"all_tools": {"repeat": {}}', "2:15: /all_tools/repeat: `repeat` is not supported by this version", REMOVE),
+        (
+            '"all_tools": {"approve_if": {}}',
+            "2:29: /all_tools/approve_if: must be a list, not an object",
+            "write `[ … ]`",
+        ),
         ('"all_tools": {"limit": []}', "2:15: /all_tools/limit: unknown key `limit`", "did you mean `limits`?"),
     ],
 )
 def test_a_mistake_at_the_top_level(more: str, message: str, hint: str) -> None:
     assert report(document(more)) == lines((message, hint))
-
-
-@pytest.mark.parametrize("key", ["approve_if", "repeat"])
-def test_an_entry_names_what_is_not_supported(key: str) -> None:
-    message = f"3:1: /tools/t/{key}: `{key}` is not supported by this version"
-    assert report(entry(f'"{key}": {{}}')) == lines((message, REMOVE))
 
 
 CONDITION = "/tools/t/require/0/conditions/0"
@@ -291,6 +288,44 @@ CONDITION = "/tools/t/require/0/conditions/0"
             '"rate_limit": {"max": "5", "window": 60}',
             "3:23: /tools/t/rate_limit/max: must be a number, not a string",
             "write digits without quotes",
+        ),
+        ('"repeat": 5', "3:11: /tools/t/repeat: must be an object, not a number", "write `{ … }`"),
+        ('"repeat": null', "3:11: /tools/t/repeat: must be an object, not null", "write `{ … }`"),
+        ('"repeat": {"window": 60}', "3:11: /tools/t/repeat: `max` is missing", "required here: `max`, `window`"),
+        (
+            '"repeat": {"max": 0, "window": 60}',
+            "3:19: /tools/t/repeat/max: must be a whole number",
+            "1 to 1000",
+        ),
+        (
+            '"repeat": {"max": 2.5, "window": 60}',
+            "3:19: /tools/t/repeat/max: must be a whole number",
+            "1 to 1000",
+        ),
+        (
+            '"repeat": {"max": 1001, "window": 60}',
+            "3:19: /tools/t/repeat/max: must be a whole number",
+            "1 to 1000",
+        ),
+        (
+            '"repeat": {"max": true, "window": 60}',
+            "3:19: /tools/t/repeat/max: must be a number, not a boolean",
+            "write digits without quotes",
+        ),
+        (
+            '"repeat": {"max": 3, "window": "minute"}',
+            "3:32: /tools/t/repeat/window: must be a number, not a string",
+            "write digits without quotes",
+        ),
+        (
+            '"repeat": {"max": 3, "window": 60, "on_deny": "no"}',
+            "3:36: /tools/t/repeat/on_deny: unknown key `on_deny`",
+            "known here: `max`, `window`",
+        ),
+        (
+            '"rules": [{"repeat": {"max": 3, "window": 60}}]',
+            "3:12: /tools/t/rules/0/repeat: unknown key `repeat`",
+            "known here: `name`, `action`, `reason`, `rate_limit`, `validate`, `conditions`, `on_deny`",
         ),
         (
             '"rules": [{"when": []}]',
