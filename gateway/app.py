@@ -38,7 +38,7 @@ from gateway.questions import Questions
 from gateway.relay import Relay
 from gateway.settings import Settings
 from gateway.state import Running, State, Transaction
-from gateway.state.processes import mine
+from gateway.state.alive import mine
 from gateway.stdio import Stdio
 from gateway.upstream import Answer
 from gateway.upstream.admission import Admission

@@ -2,7 +2,7 @@
 
 Nothing of it is part of a call. Every `_LOOK_SECONDS` the counts of this session, which are in memory anyway, are
 compared with what was noted; only what has changed is written, so that a gateway that does nothing writes nothing.
-Where a process cannot be known again exactly, it says once a minute that it is there (`state.processes`).
+Where a process cannot be known again exactly, it says once a minute that it is there (`state.alive`).
 
 What cannot be noted is tried again at the next look. It refuses no call: no decision is made by it.
 """
@@ -16,7 +16,7 @@ from typing import Final
 from gateway.clock import Clock
 from gateway.errors import StateError
 from gateway.state import Running, State, Transaction
-from gateway.state.processes import BEAT_SECONDS, Process
+from gateway.state.alive import BEAT_SECONDS, Process
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 2.0

@@ -2,7 +2,7 @@
 
 A gateway notes itself when it has opened the state file, again whenever something of it has changed, and takes its line
 away at its end. One that was killed leaves its line; whoever reads it looks whether the process is still there
-(`processes`), and the next gateway that starts takes it away.
+(`alive`), and the next gateway that starts takes it away.
 """
 
 import sqlite3
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Final, Protocol
 
-from gateway.state.processes import Life, Process, life
+from gateway.state.alive import Life, Process, life
 from gateway.state.text import bounded
 
 

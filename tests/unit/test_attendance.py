@@ -8,7 +8,7 @@ import pytest
 from gateway.attendance import Attendance, Doing
 from gateway.errors import StateError
 from gateway.state import Running, State, reading
-from gateway.state.processes import BEAT_SECONDS, mine
+from gateway.state.alive import BEAT_SECONDS, mine
 from tests.unit.state.manual import MIDNIGHT, ManualClock
 
 NOTHING = Doing("", "", "", "", 0, 0)

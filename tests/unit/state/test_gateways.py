@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from gateway.state import Running, State
-from gateway.state.processes import mine
+from gateway.state.alive import mine
 
 LINE = Running("s1", 1, "", "0.1.0", "me", "https://keyid.example/mcp", "work", 10.0)
 
