@@ -15,6 +15,7 @@ from decimal import Decimal
 from gateway.case import Case, Identity, Surroundings
 from gateway.clock import Clock
 from gateway.exchanges import Exchange, Exchanges, is_input_required
+from gateway.halted import halted
 from gateway.jsonrpc import Json
 from gateway.policies import NoPolicy
 from gateway.policy import (
@@ -102,6 +103,9 @@ class Judge:
 
     def decide(self, tx: Transaction, case: Case, now: float, former: Exchange | None) -> tuple[Decision, str]:
         """The decision of the policy in force at this moment, and that policy's revision."""
+        halt = tx.switch.look(self._identity.grant)
+        if halt is not None:
+            return halted(halt), ""
         policy = self._around.in_force()
         call = case.call
         if isinstance(policy, NoPolicy):

@@ -21,7 +21,7 @@ ROOMY: Final = 140
 """Columns from which on the reason stands on the same line."""
 ROOMIER: Final = 180
 """Columns from which on it is said as well who called."""
-OF_THE_LOG: Final = frozenset({"pruned", "adopted"})
+OF_THE_LOG: Final = frozenset({"pruned", "adopted", "owner", "self-test"})
 """Kinds of records that tell of no call."""
 _TOOL, _OUTCOME, _LATENCY, _GRANT, _CLIENT = 31, 19, 7, 12, 18
 _STYLES: Final[Mapping[str, str]] = {"allow": "green", "deny": "red", "observe": "yellow"}

@@ -20,7 +20,14 @@ from gateway.policy.decision import (
 from gateway.policy.judge import callable_, decide, visible
 from gateway.policy.layers import compose
 from gateway.policy.problem import PolicyError, Problem
-from gateway.policy.refusals import concealed, refuse_limit, refuse_no_policy, refuse_state
+from gateway.policy.refusals import (
+    concealed,
+    refuse_limit,
+    refuse_no_policy,
+    refuse_revoked,
+    refuse_state,
+    refuse_stopped,
+)
 from gateway.policy.requests import HOUSEKEEPING, LISTS, decide_request, permits
 from gateway.policy.schemas import InputSchema
 
@@ -50,7 +57,9 @@ __all__ = [
     "permits",
     "refuse_limit",
     "refuse_no_policy",
+    "refuse_revoked",
     "refuse_state",
+    "refuse_stopped",
     "visible",
 ]
 

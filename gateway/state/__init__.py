@@ -36,8 +36,10 @@ from gateway.state.grants import Grants, SqliteGrants
 from gateway.state.last_calls import LastCalls, Noted, SqliteLastCalls
 from gateway.state.migrations import Secrets
 from gateway.state.session import SessionTally
+from gateway.state.switch import EVERYONE, Halt, SqliteSwitch, Switch
 
 __all__ = [
+    "EVERYONE",
     "PATIENCE_SECONDS",
     "AuditLog",
     "Charge",
@@ -48,6 +50,7 @@ __all__ = [
     "Exhausted",
     "Gateways",
     "Grants",
+    "Halt",
     "Hold",
     "Kind",
     "LastCalls",
@@ -57,6 +60,7 @@ __all__ = [
     "Running",
     "SessionTally",
     "State",
+    "Switch",
     "Taken",
     "Transaction",
     "Usage",
@@ -79,6 +83,7 @@ class Transaction:
     audit: AuditLog
     grants: Grants
     calls: LastCalls
+    switch: Switch
     gateways: Gateways
 
 
@@ -179,5 +184,6 @@ def _transaction(connection: sqlite3.Connection) -> Transaction:
         SqliteAudit(connection),
         SqliteGrants(connection),
         SqliteLastCalls(connection),
+        SqliteSwitch(connection),
         SqliteGateways(connection),
     )

@@ -16,7 +16,7 @@ from gateway.state.chain import LIST, Cell
 from gateway.state.failures import broken_chain, damaged
 from gateway.state.text import bounded
 
-Kind: TypeAlias = Literal["decided", "settled", "refused", "pruned", "adopted"]
+Kind: TypeAlias = Literal["decided", "settled", "refused", "pruned", "adopted", "owner", "self-test"]
 
 _MOST_NAMES: Final = 64
 _LONGEST_NAME_BYTES: Final = 256
@@ -32,7 +32,8 @@ class Record:
 
     What does not apply is an empty text or None: a request without a tool, a decision before its outcome. Two
     kinds are about the log itself, and have a message, and in `values` up to which record: `pruned` (the owner removed
-    them), `adopted` (they were there before the log was a chain).
+    them), `adopted` (they were there before the log was a chain). Two more tell of no call either: `owner` (what a
+    person said with a command: stop, resume, a grant revoked; `method` says which), `self-test`.
     """
 
     kind: Kind

@@ -132,7 +132,7 @@ def statement_of(query: Query, order: Order) -> tuple[str, Sequence[str | float]
 
 
 def _terms(query: Query) -> tuple[list[str], list[str | float]]:
-    terms: list[str] = ["first.kind NOT IN ('pruned', 'adopted')"]
+    terms: list[str] = ["first.kind NOT IN ('pruned', 'adopted', 'owner', 'self-test')"]
     values: list[str | float] = []
     wanted: Mapping[str, str | float | None] = {
         "first.at >= ?": query.since,

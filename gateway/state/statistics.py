@@ -10,12 +10,12 @@ from typing import Final
 _DAY: Final = 86_400
 _CALLS: Final = (
     "SELECT tool, effect, rule, grant_name, client_name, count(*) FROM audit INDEXED BY audit_calls "
-    "WHERE kind <> 'settled' AND kind NOT IN ('pruned', 'adopted', 'self-test') AND at >= ? AND at < ? "
+    "WHERE kind <> 'settled' AND kind NOT IN ('pruned', 'adopted', 'owner', 'self-test') AND at >= ? AND at < ? "
     "GROUP BY tool, effect, rule, grant_name, client_name"
 )
 _DAYS: Final = (
     f"SELECT CAST(at / {_DAY} AS INTEGER), effect, count(*) FROM audit INDEXED BY audit_calls "  # noqa: S608 - constants
-    "WHERE kind <> 'settled' AND kind NOT IN ('pruned', 'adopted', 'self-test') AND at >= ? AND at < ? "
+    "WHERE kind <> 'settled' AND kind NOT IN ('pruned', 'adopted', 'owner', 'self-test') AND at >= ? AND at < ? "
     "GROUP BY 1, 2 ORDER BY 1"
 )
 _SETTLED: Final = "SELECT tool, outcome, latency_ms FROM audit WHERE kind = 'settled' AND at >= ? AND at < ?"

@@ -15,7 +15,20 @@ import click
 
 from gateway import __version__
 from gateway.cli import logs
-from gateway.cli.commands import audit, demo, limits, login, logout, policy, run, standin, tools, whoami
+from gateway.cli.commands import (
+    audit,
+    demo,
+    limits,
+    login,
+    logout,
+    policy,
+    resume,
+    run,
+    standin,
+    stop,
+    tools,
+    whoami,
+)
 from gateway.cli.mistakes import Group, as_usage_error
 from gateway.cli.screen import note, say, verbatim
 from gateway.cli.words import shown
@@ -29,6 +42,8 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     tools.command,
     policy.command,
     limits.command,
+    stop.command,
+    resume.command,
     audit.command,
     login.command,
     whoami.command,
