@@ -31,6 +31,7 @@ from gateway.policy import (
 )
 from gateway.state import Charging, Exhausted, Noted, Record, Reservation, SessionTally, State, Taken, Transaction, take
 from gateway.state.arguments import Keeping
+from gateway.state.recent import RecentCalls, identity_of
 from gateway.upstream import Answer
 
 _NEVER: Mapping[str, Decimal] = {}
@@ -40,7 +41,8 @@ _NEVER: Mapping[str, Decimal] = {}
 class Admission:
     """What a call that may be relayed holds: its reservation, the record that says so, the exchange it continues.
 
-    `noted` is how the state file knows of it.
+    `noted` is how the state file knows of it; `same` stands for the call where the policy counts those that are the
+    same (`repeat`).
     """
 
     state: State
@@ -48,6 +50,7 @@ class Admission:
     record: Record
     former: Exchange | None = None
     noted: Noted | None = None
+    same: bytes | None = None
 
 
 class Judge:
@@ -62,13 +65,15 @@ class Judge:
         self._keeping = keeping or Keeping()
         self._exchanges = Exchanges()
         self.tally = SessionTally()
+        self._recent = RecentCalls()
         self._charging = Charging(server=identity.server, grant=identity.grant, session=identity.session)
 
     def admit(self, tx: Transaction, state: State, case: Case) -> Admission | Decision:
         """Decide, reserve and record, at one moment. A refusal comes back as the decision that says so."""
         now = self._clock.now()
         number, former = self._continued(case)
-        decision, revision = self.decide(tx, case, now, former)
+        same = self._same(case) if former is None else None
+        decision, revision = self.decide(tx, case, now, former, same)
         arguments = case.call.arguments if case.call else {}
         charged = former.charged if former is not None else frozenset()
         charges = [
@@ -99,10 +104,15 @@ class Judge:
             own = former.noted if former is not None else None
             noted = tx.calls.note(self._identity.server, self._identity.grant, case.call.tool, now, own)
         self._exchanges.take(number)
-        return Admission(state, taken.reservation, record, former, noted)
+        return Admission(state, taken.reservation, record, former, noted, same)
 
-    def decide(self, tx: Transaction, case: Case, now: float, former: Exchange | None) -> tuple[Decision, str]:
-        """The decision of the policy in force at this moment, and that policy's revision."""
+    def decide(
+        self, tx: Transaction, case: Case, now: float, former: Exchange | None, same: bytes | None = None
+    ) -> tuple[Decision, str]:
+        """The decision of the policy in force at this moment, and that policy's revision.
+
+        `same` is what a `repeat` looks for: nothing for a call that has been let through once, or is a round of one.
+        """
         halt = tx.switch.look(self._identity.grant)
         if halt is not None:
             return halted(halt), ""
@@ -112,7 +122,17 @@ class Judge:
             return refuse_no_policy(policy.cause), ""
         if call is None:
             return decide_request(policy, case.request.method, case.request.params), policy.revision
-        return decide(policy, call, self._facts(tx, case, call, policy, now=now, former=former)), policy.revision
+        facts = self._facts(tx, case, call, policy, now=now, former=former)
+        if same is not None and facts.circumstances is not None:
+            ages = self._recent.ages(same, self._clock.monotonic())
+            facts = replace(facts, circumstances=replace(facts.circumstances, same=ages))
+        return decide(policy, call, facts), policy.revision
+
+    def _same(self, case: Case) -> bytes | None:
+        """What stands for a call whose like the policy in force counts."""
+        policy, call = self._around.in_force(), case.call
+        counted = call is not None and not isinstance(policy, NoPolicy) and policy.counts_same(call.tool)
+        return identity_of(call) if call is not None and counted else None
 
     def _facts(
         self, tx: Transaction, case: Case, call: ToolCall, policy: Policy, *, now: float, former: Exchange | None
@@ -140,6 +160,8 @@ class Judge:
             self.tally.denied()
         if isinstance(admitted, Admission) and admitted.former is None:
             self.tally.let_through(case.call.tool)
+            if admitted.same is not None:
+                self._recent.let_through(admitted.same, self._clock.monotonic())
 
     def denied(self) -> None:
         """Count in this session that a call was refused after all."""

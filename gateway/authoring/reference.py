@@ -54,7 +54,7 @@ KEYS: Final[Mapping[str, Mapping[str, str]]] = {
         "rate_limit": _RATE,
         "validate": _VALIDATE,
         "rules": "The same restrictions, written as a list.",
-        "repeat": "How often the same call, with the same arguments, may be made in this session: more often is a loop.",
+        "repeat": "How often the same call, with the same arguments, may be made in this session: more is a loop.",
         "mode": _MODE,
     },
     "ApproveIf": {

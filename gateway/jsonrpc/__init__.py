@@ -2,6 +2,7 @@
 
     text      JSON texts and values: read strictly or leniently, written exactly
     messages  what a line of the client, or an event of the upstream, is
+    canonical one text for all ways to write one value, to compare
 
 The rule behind this room: **what is judged is what is relayed**. Two parsers may read one text in two ways (a key that
 stands twice, `NaN`, a number beyond a double, half a surrogate pair, a BOM), so a client's line is read as I-JSON (RFC
@@ -12,6 +13,7 @@ passes as it was escaped; a key that stands twice is read as every JavaScript cl
 the message is written out anew, so that nobody reads another.
 """
 
+from gateway.jsonrpc.canonical import canonical
 from gateway.jsonrpc.messages import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -40,6 +42,7 @@ __all__ = [
     "Message",
     "Number",
     "Refusal",
+    "canonical",
     "fold",
     "is_id",
     "loads",

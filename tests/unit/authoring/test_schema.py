@@ -31,7 +31,10 @@ EVERYTHING: dict[str, Any] = {
     "methods": {"default": "deny", "allow": ["x/*"], "deny": []},
     "resources": {"default": "deny", "allow": ["keyid://inbox/*"]},
     "prompts": {"default": "allow"},
-    "all_tools": {"limits": [{"counter": "c", "window": "minute", "max": 1, "scope": "server"}]},
+    "all_tools": {
+        "limits": [{"counter": "c", "window": "minute", "max": 1, "scope": "server"}],
+        "repeat": {"max": 30, "window": 60},
+    },
     "tools": {
         "get_*": {},
         "send_email": {

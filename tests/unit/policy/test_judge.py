@@ -1,11 +1,23 @@
 """The decision, told as calls and answers; the bypass classes by their numbers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from gateway.jsonrpc import Json, loads, serialise
-from gateway.policy import Decision, Facts, Policy, ToolCall, decide, decide_request, load, visible
+from gateway.policy import (
+    Circumstances,
+    Decision,
+    Facts,
+    Policy,
+    ToolCall,
+    compose,
+    decide,
+    decide_request,
+    load,
+    visible,
+)
 
 MIRRORED = Facts(mirrored=True)
 
@@ -389,3 +401,87 @@ def test_a_method_without_a_section_follows_the_default(method: str) -> None:  #
 @pytest.mark.parametrize("method", ["initialize", "ping", "server/discover", "logging/setLevel", "tools/list"])
 def test_housekeeping_passes(method: str) -> None:
     assert decide_request(policy(), method, {}).effect == "allow"
+
+
+# --- repeat -----------------------------------------------------------------------------------------------------------
+
+LOOPS = '{"t": {"repeat": {"max": 3, "window": 60}}}'
+
+
+def after(*ages: float, denials: int = 0) -> Facts:
+    """A moment before which the same call was let through so many seconds ago."""
+    around = Circumstances(0.0, "grant", "", {"t": len(ages)}, denials, {}, same=ages)
+    return Facts(mirrored=True, circumstances=around)
+
+
+def test_the_same_call_once_too_often_looks_like_a_loop() -> None:
+    said = (
+        'Tool "t" was called 3 times with the same arguments within 60 seconds, which looks like a loop. '
+        "Asking once more changes nothing: use other arguments, or ask the person. Try again in 41 seconds."
+    )
+    denial = Decision("deny", "/tools/t/repeat", "repeat", said, retry_after_seconds=41)
+    assert ask(policy(LOOPS), facts=after(0.0, 5.0, 19.5)) == denial
+
+
+@pytest.mark.parametrize(
+    ("ages", "wait"),
+    [
+        ((), None),
+        ((0.0, 0.0), None),
+        ((0.0, 0.0, 0.0), 60),
+        ((0.0, 0.0, 0.0, 0.0, 59.0), 60),
+        ((0.0, 1.0, 59.0), 1),
+        ((0.0, 1.0, 59.999), 1),
+        ((0.0, 1.0, 60.0), None),
+        ((59.0, 61.0, 62.0), None),
+    ],
+)
+def test_only_what_lies_within_the_window_counts(ages: tuple[float, ...], wait: int | None) -> None:
+    decision = ask(policy(LOOPS), facts=after(*ages))
+    assert decision.retry_after_seconds == wait
+    assert decision.effect == ("allow" if wait is None else "deny")
+
+
+def test_words_for_one() -> None:
+    message = ask(policy('{"t": {"repeat": {"max": 1, "window": 1}}}'), facts=after(0.5)).message
+    assert message.startswith('Tool "t" was called once with the same arguments within 1 second, which')
+    assert message.endswith("Try again in 1 second.")
+
+
+def test_a_repeat_comes_after_all_checks_and_before_what_a_limit_cannot_count() -> None:
+    entry = (
+        '"repeat": {"max": 1, "window": 60}, "limits": [{"counter": "c", "window": 60, "max": 5, "scope": "grant"%s}]'
+    )
+    rule = '"require": [{"conditions": [{"path": "args.a", "op": "eq", "value": 1}]}]'
+    uncounted = entry % ', "increment_from": "args.n"'
+    judged = policy(f'{{"t": {{{uncounted}}}}}', more=f', "all_tools": {{{rule}}}')
+    loop = after(1.0)
+    assert ask(judged, facts=loop).rule == "/all_tools/require/0"
+    assert ask(judged, '{"a": 1}', facts=loop).rule == "/tools/t/repeat"
+    assert ask(judged, '{"a": 1}').rule == "/tools/t/limits/0/increment_from"
+    approval = policy(f'{{"t": {{{entry % ""}, "action": "require_approval"}}}}')
+    assert ask(approval, facts=loop).reason == "repeat"
+    assert ask(approval).reason == "approval"
+
+
+def test_the_repeat_of_the_tool_comes_before_that_of_all_tools() -> None:
+    judged = policy(LOOPS, more=', "all_tools": {"repeat": {"max": 2, "window": 10}}')
+    assert ask(judged, facts=after(1.0, 2.0, 3.0)).rule == "/tools/t/repeat"
+    assert ask(judged, facts=after(1.0, 2.0)).rule == "/all_tools/repeat"
+    assert ask(judged, facts=after(1.0, 12.0)).effect == "allow"
+
+
+def test_a_repeat_that_is_only_tried_out_says_what_it_would_refuse() -> None:
+    judged = policy('{"t": {"mode": "observe", "repeat": {"max": 1, "window": 60}}}')
+    decision = ask(judged, facts=after(1.0))
+    assert (decision.effect, decision.rule, decision.reason) == ("observe", "/tools/t/repeat", "repeat")
+
+
+def test_a_policy_says_for_which_tools_it_counts_the_same_calls() -> None:
+    judged = policy('{"t": {"repeat": {"max": 1, "window": 60}}, "u": {}}')
+    assert (judged.counts_same("t"), judged.counts_same("u")) == (True, False)
+    assert not policy('{"t": {}}').counts_same("t")
+    site = load(b'{"version": "1", "default": "allow", "all_tools": {"repeat": {"max": 1, "window": 5}}}', name="s")
+    composed = compose(policy('{"t": {}}'), [replace(site, layer="site")])
+    assert composed.counts_same("t")
+    assert ask(composed, facts=after(1.0)).rule == "site:/all_tools/repeat"

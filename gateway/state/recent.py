@@ -1,0 +1,51 @@
+"""Which calls a session was let through lately, to tell one that is made again and again (policy language, `repeat`).
+
+Two calls are the same where the tool is and the arguments are, however they were written (`canonical`). A session is
+the life of one process, so this is kept in memory, as moments that only move forward (monotonic). It is bounded: of all
+calls the last `MOST` are remembered, so at most as many different ones. What is forgotten was never counted: a call is
+let through rather than refused for what nobody remembers.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Final
+
+from gateway.jsonrpc import canonical
+from gateway.policy.decision import ToolCall
+
+MOST: Final = 10_000
+"""Calls of a session that are remembered, some 2 MB."""
+_BYTES: Final = 16
+
+
+class RecentCalls:
+    """The calls that count for a `repeat`, of one session."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._order: deque[bytes] = deque()
+        self._moments: dict[bytes, deque[float]] = {}
+
+    def ages(self, call: bytes, now: float) -> Sequence[float]:
+        """How many seconds ago the same call was let through, the last time first."""
+        return [max(0.0, now - moment) for moment in reversed(self._moments.get(call, ()))]
+
+    def let_through(self, call: bytes, now: float) -> None:
+        """A call is on its way."""
+        self._order.append(call)
+        self._moments.setdefault(call, deque()).append(now)
+        if len(self._order) > self._most:
+            self._forget(self._order.popleft())
+
+    def _forget(self, call: bytes) -> None:
+        """The oldest moment of all is the oldest of its call."""
+        moments = self._moments[call]
+        moments.popleft()
+        if not moments:
+            del self._moments[call]
+
+
+def identity_of(call: ToolCall) -> bytes:
+    """Sixteen bytes that stand for a tool and its arguments."""
+    return blake2b(canonical([call.tool, dict(call.arguments)]), digest_size=_BYTES).digest()
