@@ -19,6 +19,7 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     announced    what follows from a list of tools: it is kept, misspelt names are said
     settling     what came of calls, until it is written
     mirror       keeps the catalogue true                            | notices  what the gateway says of its own accord
+    asking       what the gateway asks of the client itself
     questions    what the upstream may ask of the client             | tasks    those that judged calls began
     layered      the policies of site, user and project, as one
     policies     which policy is in force, and its replacement       | replies  what the agent receives

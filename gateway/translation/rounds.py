@@ -10,14 +10,14 @@ call is made again after a moment. Bounded: `MAX_ROUNDS`, `_MAX_QUESTIONS`.
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from gateway import replies
+from gateway.asking import Asking
 from gateway.errors import GatewayError
 from gateway.exchanges import MAX_ROUNDS, is_input_required
-from gateway.jsonrpc import Id, Json, Message, parse_upstream, serialise
+from gateway.jsonrpc import Json, Message, parse_upstream, serialise
 from gateway.translation import words
 
 _MAX_QUESTIONS: Final = 32
@@ -31,25 +31,16 @@ class Rounds:
     """The questions that wait for the client, and how a request comes to its end."""
 
     def __init__(self, send: Callable[[bytes], Awaitable[None]], serve: Serve) -> None:
-        self._send = send
         self._serve = serve
-        self._waiting: dict[Id, asyncio.Future[Message]] = {}
-        self._prefix = f"gw-{secrets.token_hex(4)}-"
-        self._count = 0
+        self._asking = Asking(send, why="the request it belongs to is over")
 
     def takes(self, response: Message) -> bool:
         """Whether a response of the client answers one of the questions."""
-        waiting = self._waiting.get(response.id) if response.id is not None else None
-        if waiting is None or waiting.done():
-            return False
-        waiting.set_result(response)
-        return True
+        return self._asking.takes(response)
 
     def abandon(self) -> None:
         """The session is over: nobody answers what was asked in it."""
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(GatewayError("the session ended before the client answered"))
+        self._asking.abandon()
 
     async def finish(self, request: Message, opening: words.Opening) -> Message:
         """The last answer to a request of the stateless revision, once the client has answered what it was asked."""
@@ -67,7 +58,7 @@ class Rounds:
                 return responses
             if not responses:
                 await asyncio.sleep(min(_WAIT_SECONDS[0] * 2.0**number, _WAIT_SECONDS[1]))
-            current = words.request(request, _answered(request, result, responses), self._identifier())
+            current = words.request(request, _answered(request, result, responses), self._asking.identifier())
         return parsed(replies.unable(request, f"the server asked for more input {MAX_ROUNDS} times: given up"))
 
     async def _ask_all(
@@ -85,7 +76,7 @@ class Rounds:
                 text = f"the server asked for `{str(method)[:100]}`, which this client did not offer"
                 return parsed(replies.unable(request, text))
             questions[key] = asked
-        answers = await asyncio.gather(*(self._ask(asked) for asked in questions.values()))
+        answers = await asyncio.gather(*(self._asking.ask(asked) for asked in questions.values()))
         for asked, answer in zip(questions.values(), answers, strict=True):
             error = answer.body.get("error")
             if "result" not in answer.body:
@@ -98,7 +89,7 @@ class Rounds:
         method = value.get("method") if isinstance(value, dict) else None
         if not isinstance(value, dict) or not isinstance(method, str):
             return None
-        identifier = self._identifier()
+        identifier = self._asking.identifier()
         body: dict[str, Json] = {"jsonrpc": "2.0", "id": identifier, "method": method}
         params = value.get("params")
         if isinstance(params, dict):
@@ -106,26 +97,6 @@ class Rounds:
                 params = {"elicitationId": identifier, **params}
             body["params"] = params
         return Message("request", identifier, method, body, serialise(body))
-
-    async def _ask(self, asked: Message) -> Message:
-        """Ask the client, and wait for as long as it takes: a person may have to answer."""
-        assert asked.id is not None  # noqa: S101  # it was given one
-        waiting: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._waiting[asked.id] = waiting
-        try:
-            await self._send(replies.relayed(asked))
-            return await waiting
-        except asyncio.CancelledError:
-            params: dict[str, Json] = {"requestId": asked.id, "reason": "the request it belongs to is over"}
-            body: dict[str, Json] = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
-            await self._send(serialise(body))
-            raise
-        finally:
-            del self._waiting[asked.id]
-
-    def _identifier(self) -> str:
-        self._count += 1
-        return f"{self._prefix}{self._count}"
 
 
 def _answered(request: Message, result: Mapping[str, Json], responses: Mapping[str, Json]) -> dict[str, Json]:
