@@ -1,7 +1,7 @@
 """Flags that are settings: generated from the one table of settings, so that every command says and reads them alike.
 
 A command names the settings that matter to it and is handed the whole `Settings`, by the same rules as `run`: flag,
-`KEYID_GATEWAY_*`, settings file, default.
+`KEYID_GATEWAY_*`, profile, settings file, default.
 """
 
 import functools
@@ -33,7 +33,8 @@ json_flag: Final = click.option("--json", "as_json", is_flag=True, help="print t
 
 
 def with_settings(*names: str) -> Callable[[Callback], Callback]:
-    """Adds the flags of the named settings, and hands the callback `settings`."""
+    """Adds the flags of the named settings and `--profile`, and hands the callback `settings`."""
+    names = (*(name for name in names if name != "profile"), "profile")
 
     def decorate(callback: Callback) -> Callback:
         @functools.wraps(callback)

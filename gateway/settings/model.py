@@ -24,6 +24,7 @@ def usual_state() -> Path:
 class Settings:
     """Everything that `run` may be told. Times in seconds, sizes in bytes."""
 
+    profile: str
     upstream: str
     policy: str | None
     project_policy: Path | None

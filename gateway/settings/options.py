@@ -30,6 +30,7 @@ from gateway.settings.values import (
     optional_url,
     path,
     policy,
+    profile,
     seconds,
     switch,
     url,
@@ -38,6 +39,9 @@ from gateway.settings.values import (
 from gateway.state.arguments import HOWS, keep, redact
 
 PREFIX: Final = "KEYID_GATEWAY_"
+KEYID: Final = "keyid"
+"""The profile that is there without being written, and in use where none is named."""
+KEYID_URL: Final = "https://keyid.ai/mcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ def _nothing() -> None:
 
 
 OPTIONS: Final[tuple[Option, ...]] = (
-    Option("upstream", "URL", "the MCP server to guard, over streamable HTTP", url, "https://keyid.ai/mcp"),
+    Option("profile", "NAME", "the profile of the settings file to use: settings under one name", profile, KEYID),
+    Option("upstream", "URL", "the MCP server to guard, over streamable HTTP", url, KEYID_URL),
     Option(
         "policy",
         "FILE",

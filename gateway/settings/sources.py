@@ -1,25 +1,78 @@
-"""Where settings come from: flag > `KEYID_GATEWAY_*` > settings file > default.
+"""Where settings come from: flag > `KEYID_GATEWAY_*` > profile > rest of the settings file > default.
+
+A profile is a table of the settings file, `[profiles.NAME]`, and which one is in use is a setting itself. `keyid` is
+there without being written: where it is named, its address goes before that of the rest of the file; where none is
+named, it is the default of everything else.
 
 A name that nobody knows, in the file or in the environment, is an error: a setting that is accepted and not in force
 would be worse than none.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import platformdirs
 
-from gateway.errors import ConfigError, UsageError
+from gateway.errors import ConfigError, GatewayError, UsageError
+from gateway.settings.file import FILE, SettingsFile, Texts, read, suggest
 from gateway.settings.model import APP, Settings
-from gateway.settings.options import OPTIONS, PREFIX, Option
-from gateway.settings.values import PLACES
+from gateway.settings.options import KEYID, KEYID_URL, OPTIONS, PREFIX, Option
+from gateway.settings.values import is_place
+
+BUILT_IN: Final[Mapping[str, Texts]] = {KEYID: {"upstream": (KEYID_URL,)}}
+"""The profiles that nobody has to write."""
+Origin: TypeAlias = Literal["flag", "environment", "profile", "file", "default"]
 
 _BY_FLAG: Final = {option.flag: option for option in OPTIONS}
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
-_IN_THE_CONFIG_FOLDER: Final = frozenset({"policy", "state", "log_file"})
-"""Paths that the settings file means from where it lies. A project's policy is one of the folder of the agent."""
 _OTHER_VARIABLES: Final = frozenset({PREFIX + "CONFIG_DIR"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was said of one setting, as it was written, and where: in the words of an error about it."""
+
+    option: Option
+    texts: tuple[str, ...]
+    """Empty where nobody said anything: then the default holds."""
+    origin: Origin
+    where: str
+
+    @property
+    def value(self) -> object:
+        """What is in force. Raises `UsageError` for a flag, `ConfigError` for anything else that makes no sense."""
+        option, error = self.option, UsageError if self.origin == "flag" else ConfigError
+        if not self.texts:
+            return option.default
+        if option.secret and self.origin != "environment" and not all(map(is_place, filter(None, self.texts))):
+            raise error(
+                f"{self.where}: a secret does not belong here",
+                f"name its place (`file:PATH`, `keyring:SERVICE/NAME`, `env:VARIABLE`), or set {option.variable}",
+            )
+        try:
+            read_texts = [option.read(_put_in(text)) for text in self.texts]
+        except ValueError as reason:
+            hint = f"{option.flag} {option.metavar}: {option.help}"
+            raise error(f"{self.where}: {reason}", hint) from None
+        return tuple(read_texts) if option.repeatable else read_texts[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that was said, before any value of it is looked at but the name of the profile."""
+
+    config_dir: Path
+    file: SettingsFile
+    profile: str
+    """The one that is in use."""
+    found: tuple[Found, ...]
+    """One for each setting, in the order of the table."""
+
+    def of(self, name: str) -> Found:
+        """What was said of one setting."""
+        return next(found for found in self.found if found.option.name == name)
 
 
 def parse_flags(arguments: Sequence[str]) -> dict[str, list[str]] | None:
@@ -41,41 +94,94 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, list[str]] | None:
 
 def load(flags: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Settings:
     """The settings in force. Raises `UsageError` for a flag, `ConfigError` for a variable or the settings file."""
-    config_dir = Path(environment.get(PREFIX + "CONFIG_DIR") or platformdirs.user_config_dir(APP))
-    from_file = _read_file(config_dir / "settings.toml")
-    _check_environment(environment)
-    values: dict[str, object] = {"config_dir": config_dir}
-    for option in OPTIONS:
-        given = flags.get(option.name)
-        variable = environment.get(option.variable)
-        if given:
-            _check_places(option, given, UsageError, option.flag)
-            values[option.name] = _value(option, given, UsageError, option.flag)
-        elif variable:
-            values[option.name] = _value(option, [variable], ConfigError, option.variable)
-        elif option.name in from_file:
-            _check_places(option, from_file[option.name], ConfigError, f"settings.toml: {option.name}")
-            values[option.name] = _value(option, from_file[option.name], ConfigError, f"settings.toml: {option.name}")
-        else:
-            values[option.name] = option.default
+    sources = find(flags, environment)
+    values: dict[str, object] = {"config_dir": sources.config_dir}
+    mistakes: list[GatewayError] = []
+    for found in sources.found:
+        try:
+            values[found.option.name] = found.value
+        except (ConfigError, UsageError) as error:
+            mistakes.append(error)
+    if mistakes:
+        raise _together(mistakes)
     return Settings(**values)  # type: ignore[arg-type]  # the table above is the only writer, each value by its own reader
 
 
-def _value(option: Option, texts: Sequence[str], error: type[ConfigError | UsageError], where: str) -> object:
-    try:
-        read = [option.read(_put_in(text)) for text in texts]
-    except ValueError as reason:
-        raise error(f"{where}: {reason}", f"{option.flag} {option.metavar}: {option.help}") from None
-    return tuple(read) if option.repeatable else read[-1]
+def config_dir(environment: Mapping[str, str]) -> Path:
+    """The folder where the settings file is, and the policy that is in force where none is named."""
+    return Path(environment.get(PREFIX + "CONFIG_DIR") or platformdirs.user_config_dir(APP))
 
 
-def _check_places(option: Option, texts: Sequence[str], error: type[ConfigError | UsageError], where: str) -> None:
-    """A secret is named, not written, wherever others may read it."""
-    if option.secret and not all(text.partition(":")[0] in PLACES for text in texts if text):
-        raise error(
-            f"{where}: a secret does not belong here",
-            f"name its place (`file:PATH`, `keyring:SERVICE/NAME`, `env:VARIABLE`), or set {option.variable}",
-        )
+def find(flags: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Sources:
+    """What was said of every setting, and where. Raises `UsageError`, `ConfigError` for names that nobody knows."""
+    folder = config_dir(environment)
+    file = read(folder / FILE)
+    _check_environment(environment)
+    chosen = _outside(_BY_NAME["profile"], flags, environment) or _in_the_file(_BY_NAME["profile"], file.settings)
+    profile = _known(chosen, file)
+    own = file.profiles.get(profile, {})
+    assumed: Texts = BUILT_IN.get(profile, {}) if chosen is not None else {}
+    return Sources(
+        folder,
+        file,
+        profile,
+        tuple(
+            _outside(option, flags, environment)
+            or _in_the_profile(option, profile, own, assumed)
+            or _in_the_file(option, file.settings)
+            or Found(option, (), "default", "default")
+            for option in OPTIONS
+        ),
+    )
+
+
+def names(file: SettingsFile) -> tuple[str, ...]:
+    """The profiles that there are: the built-in ones, then those of the file in its order."""
+    return tuple(dict.fromkeys((*BUILT_IN, *file.profiles)))
+
+
+def _outside(option: Option, flags: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Found | None:
+    given, variable = flags.get(option.name), environment.get(option.variable)
+    if given:
+        return Found(option, tuple(given), "flag", option.flag)
+    return Found(option, (variable,), "environment", option.variable) if variable else None
+
+
+def _in_the_profile(option: Option, profile: str, own: Texts, assumed: Texts) -> Found | None:
+    if option.name in own:
+        return Found(option, own[option.name], "profile", f"{FILE}: profiles.{profile}.{option.name}")
+    if option.name in assumed:
+        return Found(option, assumed[option.name], "profile", f"profile {profile} (built in)")
+    return None
+
+
+def _in_the_file(option: Option, settings: Texts) -> Found | None:
+    return Found(option, settings[option.name], "file", f"{FILE}: {option.name}") if option.name in settings else None
+
+
+def _known(chosen: Found | None, file: SettingsFile) -> str:
+    """The name of the profile in use. Raises where there is none of that name."""
+    if chosen is None:
+        return KEYID
+    name, known = str(chosen.value), names(file)
+    if name not in known:
+        raise unknown_profile(name, known, f"{chosen.where}: ", UsageError if chosen.origin == "flag" else ConfigError)
+    return name
+
+
+def unknown_profile(
+    name: str, known: Sequence[str], where: str = "", error: type[ConfigError | UsageError] = UsageError
+) -> GatewayError:
+    """That there is no profile of this name, which was perhaps meant, and which there are."""
+    from difflib import get_close_matches  # only for a mistake
+
+    close = get_close_matches(name, known, n=1)
+    meant = f"did you mean `{close[0]}`? " if close else ""
+    there = ", ".join(f"`{item}`" for item in known)
+    return error(
+        f"{where}there is no profile `{name}`",
+        f"{meant}there {'is' if len(known) == 1 else 'are'} {there}; `keyid-gateway profiles add` makes another",
+    )
 
 
 def _put_in(text: str) -> str:
@@ -85,53 +191,16 @@ def _put_in(text: str) -> str:
     return text
 
 
-def _read_file(path: Path) -> dict[str, list[str]]:
-    """The settings file as texts, or nothing where there is none."""
-    try:
-        if not path.exists():
-            return {}
-        import tomllib  # only where there is a file: it costs a tenth of the start
-
-        with path.open("rb") as stream:
-            document = tomllib.load(stream)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"`{path}` cannot be read: {reason}", "check its owner and mode") from None
-    except ValueError as error:  # not TOML, or not UTF-8
-        raise ConfigError(f"`{path}` is not valid TOML: {error}", "one `name = value` a line") from None
-    for name in document:
-        if name not in _BY_NAME:
-            raise ConfigError(f"`{path}`: unknown setting `{name}`", _suggest(name, _BY_NAME))
-    return {name: [_placed(path, name, text) for text in _texts(path, name, value)] for name, value in document.items()}
-
-
-def _placed(settings_file: Path, name: str, text: str) -> str:
-    """A text of the settings file; a relative path there begins at its folder, wherever a client starts the gateway."""
-    if name not in _IN_THE_CONFIG_FOLDER or not text or text.startswith(("~", "builtin:", "${")):
-        return text
-    return str(settings_file.parent.absolute() / text)
-
-
-def _texts(path: Path, name: str, value: object) -> list[str]:
-    items = value if isinstance(value, list) else [value]
-    if isinstance(value, list) and not _BY_NAME[name].repeatable:
-        raise ConfigError(f"`{path}`: `{name}` takes one value, not a list")
-    if _BY_NAME[name].switch and isinstance(value, bool):
-        return [str(value).lower()]
-    if not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
-        raise ConfigError(f"`{path}`: `{name}` must be a text or a number")
-    return [str(item) for item in items]
-
-
 def _check_environment(environment: Mapping[str, str]) -> None:
     known = {option.variable for option in OPTIONS} | _OTHER_VARIABLES
     for name in environment:
         if name.startswith(PREFIX) and name not in known:
-            raise ConfigError(f"unknown setting `{name}` in the environment", _suggest(name, known))
+            raise ConfigError(f"unknown setting `{name}` in the environment", suggest(name, known))
 
 
-def _suggest(name: str, known: "Mapping[str, object] | set[str] | frozenset[str]") -> str:
-    from difflib import get_close_matches  # only for a mistake
-
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else "known are " + ", ".join(f"`{item}`" for item in sorted(known))
+def _together(mistakes: list[GatewayError]) -> GatewayError:
+    """Several mistakes as one; what kind it is, the first says."""
+    if len(mistakes) == 1:
+        return mistakes[0]
+    lines = (line for mistake in mistakes for line in (f"  {mistake.message}", f"    {mistake.hint}"))
+    return type(mistakes[0])("\n".join((f"{len(mistakes)} settings are not taken", *lines)), "mend all of them")

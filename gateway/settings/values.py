@@ -95,7 +95,15 @@ def kinds(text: str) -> frozenset[str]:
     return named
 
 
-def header(text: str) -> Header:
+def profile(text: str) -> str:
+    plain = text.isascii() and text.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    if not plain or len(text) > 64:
+        raise ValueError("a profile is named with 1 to 64 letters, digits, `-`, `_` and `.`")
+    return text
+
+
+def split_header(text: str) -> tuple[str, str, bool]:
+    """A header as it is written: its name, the rest, and whether that is the value itself, not where it is."""
     name, colon, value = text.partition(":")
     name, value = name.strip(), value.strip()
     if not colon or not name.isascii() or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name or " "):
@@ -104,9 +112,19 @@ def header(text: str) -> Header:
         )
     if value.startswith("${") and value.endswith("}"):
         raise ValueError(f"the value of header `{name}` is a variable that the client did not put in; write `env:NAME`")
-    kind, mark, where = value.partition(":")
-    literal = not (mark and kind in PLACES)
+    return name, value, not is_place(value)
+
+
+def is_place(text: str) -> bool:
+    """Whether a text says where a secret is, and is none itself."""
+    kind, mark, _ = text.partition(":")
+    return bool(mark) and kind in PLACES
+
+
+def header(text: str) -> Header:
+    name, value, literal = split_header(text)
     if not literal:
+        kind, _, where = value.partition(":")
         value = _secret(kind, where)
     if not value or not value.isprintable() or not value.isascii():
         raise ValueError(f"the value of header `{name}` is empty or has characters that a header cannot carry")
@@ -151,14 +169,14 @@ def metadata_url(text: str) -> str | None:
 
 
 def client_secret(text: str) -> str | None:
-    kind, mark, where = text.partition(":")
-    value = _secret(kind, where) if mark and kind in PLACES else text
+    kind, _, where = text.partition(":")
+    value = _secret(kind, where) if is_place(text) else text
     return optional(value)
 
 
 def client_key(text: str) -> str | None:
-    kind, mark, where = text.partition(":")
-    value = _secret(kind, where) if mark and kind in PLACES else text
+    kind, _, where = text.partition(":")
+    value = _secret(kind, where) if is_place(text) else text
     if value and "PRIVATE KEY-----" not in value:
         raise ValueError("a private key in PEM form is needed")
     return value or None

@@ -14,7 +14,11 @@ from tests.cli.conftest import Home, Run
 ROOT = Path(__file__).parents[2]
 OF_POLICY = ", ".join(f"`{name}`" for name in policy.command.commands)
 
-HELP = """\
+_COMMANDS = "\n".join(
+    f"  {name:<{max(map(len, root.commands))}}  {root.commands[name].short_help}" for name in root.commands
+)
+
+HELP = f"""\
 Usage: keyid-gateway [OPTIONS] COMMAND [ARGS]...
 
   A policy gateway between an AI agent and an MCP server.
@@ -36,16 +40,7 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  run      serve one MCP client on standard input and output
-  demo     see it at work; no account, no network
-  tools    what each tool of the server may do under the policy
-  policy   write, check and question a policy
-  limits   what is used of the limits, and what resets when
-  audit    look at the audit log
-  login    sign in at the server with a browser
-  whoami   say as whom the gateway is let in at the server
-  logout   forget the sign-in at the server
-  standin  serve an invented KeyID on this machine to try things on
+{_COMMANDS}
 
   Exit codes:
     0  done                       3  policy or settings invalid
@@ -64,7 +59,7 @@ def test_version(run: Run) -> None:
     assert run("--version").out == f"keyid-gateway {__version__}\n"
 
 
-@pytest.mark.parametrize("group", ["policy", "audit"])
+@pytest.mark.parametrize("group", ["policy", "audit", "profiles"])
 def test_a_group_alone_says_what_it_has(run: Run, group: str) -> None:
     ran = run(group)
     assert ran.code == 0

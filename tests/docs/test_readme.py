@@ -98,6 +98,8 @@ def test_the_other_commands_run_one_after_the_other(newcomer: tuple[Path, dict[s
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         assert done.stdout.strip(), f"{command} said nothing"
+    (profile,) = [block.text for block in BLOCKS if block.text.startswith("[profiles.")]
+    assert (folder / "config" / "settings.toml").read_text(encoding="utf-8").startswith(profile)
 
 
 def test_the_entry_for_claude_desktop_starts_a_gateway(newcomer: tuple[Path, dict[str, str]]) -> None:

@@ -90,7 +90,7 @@ def test_an_empty_variable_says_nothing(place: Place) -> None:
 
 
 @pytest.mark.parametrize("name", [option.name for option in OPTIONS])
-def test_every_option_can_be_given_in_all_three_ways(place: Place, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_option_can_be_given_in_all_four_ways(place: Place, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place.folder)
     secret = place.folder / "secret"
     secret.write_text("s3cret\n", encoding="utf-8")
@@ -114,10 +114,15 @@ def test_every_option_can_be_given_in_all_three_ways(place: Place, name: str, mo
         "oauth_flow": "client_credentials",
     }
     text = texts.get(name, "64")
+    profiles = "[profiles.64]\n"
+    place.write(profiles)
     by_flag = place.load({name: [text]})
     by_variable = place.load(None, **{name: text})
-    place.write(f"{name} = '{text}'\n")
+    place.write(f"{name} = '{text}'\n{profiles}")
     assert getattr(by_flag, name) == getattr(by_variable, name) == getattr(place.load(), name)
+    if name != "profile":
+        place.write(f"{profiles}{name} = '{text}'\n")
+        assert getattr(place.load({"profile": ["64"]}), name) == getattr(by_flag, name)
 
 
 @pytest.mark.parametrize(

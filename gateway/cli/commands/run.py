@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
-import platformdirs
 
 from gateway.cli.flags import EVERY, once, with_flags
 from gateway.cli.launch import client_entry, command_words
 from gateway.cli.run import start
 from gateway.cli.screen import note, verbatim
-from gateway.settings import APP, OPTIONS, PREFIX, Header, Option, load
+from gateway.settings import OPTIONS, Header, Option, config_dir, load
 
 HELP = """Serve one MCP client on standard input and output.
 
@@ -21,16 +20,16 @@ path. Standard output is the protocol; what is logged goes to standard error and
 client goes away.
 
 Every flag is also an environment variable (`--call-timeout` is `KEYID_GATEWAY_CALL_TIMEOUT`) and a line of
-settings.toml in the config folder (`call_timeout = 60`). A flag wins over a variable, a variable over the file."""
+settings.toml in the config folder (`call_timeout = 60`), there also under a name (`[profiles.NAME]`, `--profile NAME`).
+A flag wins over a variable, a variable over the profile, the profile over the rest of the file."""
 
 
 def _places(environment: Mapping[str, str]) -> str:
     """Where the defaults are on this machine. No file is read: help is there for those whose settings are wrong."""
-    config_dir = Path(environment.get(PREFIX + "CONFIG_DIR") or platformdirs.user_config_dir(APP))
     defaults = {option.name: option.default for option in OPTIONS if option.name in ("state", "log_file")}
     return f"""\b
 On this machine:
-  config folder  {config_dir}
+  config folder  {config_dir(environment)}
   state file     {defaults["state"]}
   log file       {defaults["log_file"]}"""
 
