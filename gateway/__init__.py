@@ -6,6 +6,7 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     cli          one module a command
     app          composition root: the only module that names implementations
     authoring    what helps a person write a policy: a tool a module
+    clients      where clients keep their servers: an entry is put there, and taken out again
     settings     flag > environment > settings file > default      | standin  the embedded KeyID stand-in
     relay        the pump: lines in, lines out; ids, cancel
     dispatch     which way one request takes
