@@ -27,6 +27,7 @@ from gateway.clock import Clock
 from gateway.credentials import is_credential
 from gateway.credentials.later import Later
 from gateway.errors import StateError
+from gateway.halted import Looking, Underway, cancellation
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import Message
 from gateway.keyid.recommended import policy as recommended_policy
@@ -42,6 +43,7 @@ from gateway.state.alive import mine
 from gateway.stdio import Stdio
 from gateway.upstream import Answer
 from gateway.upstream.admission import Admission
+from gateway.upstream.headers import is_modern
 from gateway.upstream.http import HttpClient, HttpLimits
 from gateway.upstream.session import Upstream
 
@@ -154,7 +156,12 @@ class Gateway:
         self._around = _Surroundings(self._policies, mirror, self._state, settings.grant)
         identity = Identity(settings.grant, self._session, settings.server)
         self._interceptor = Interceptor(
-            identity, self._around, clock, settings.keeping, conceal=settings.conceal_hidden
+            identity,
+            self._around,
+            clock,
+            settings.keeping,
+            underway=Underway(Looking(lambda: self._state.state, settings.grant), self._take_back),
+            conceal=settings.conceal_hidden,
         )
         self._relay = Relay(
             stdio.send,
@@ -261,6 +268,11 @@ class Gateway:
 
     async def _deliver(self, message: Message) -> None:
         await self._relay.deliver(message)
+
+    async def _take_back(self, request: Message) -> None:
+        """Cancel a request at the server, as its era does: in the stateless one, its closed stream has said so."""
+        if not is_modern(request) and self._upstream.is_open:
+            await self._upstream.notify(cancellation(request))
 
     def _renewed(self) -> None:
         self._relay.renewed()

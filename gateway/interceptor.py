@@ -26,6 +26,7 @@ from gateway.case import Case, Client, Forward, Identity, Surroundings
 from gateway.clock import Clock
 from gateway.errors import StateError
 from gateway.exchanges import Exchange
+from gateway.halted import Underway
 from gateway.jsonrpc import Message, serialise
 from gateway.judging import Admission, Judge, without_channel
 from gateway.policies import NoPolicy
@@ -48,8 +49,10 @@ class Interceptor:
         clock: Clock,
         keeping: Keeping | None = None,
         *,
+        underway: Underway | None = None,
         conceal: bool = False,
     ) -> None:
+        self._underway = underway or Underway()
         self._conceal = conceal
         self._around = surroundings
         self._clock = clock
@@ -64,6 +67,19 @@ class Interceptor:
     async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
         """The line that answers `request`: the upstream's answer, a denial, or an error."""
         case = self._case(request, client)
+        self._underway.begins(case.id, request)
+        try:
+            return await self._intercept(case, forward)
+        except asyncio.CancelledError:
+            ended = self._underway.ended(case.id)
+            if ended is None:
+                raise
+            return replies.denial(request, ended, case.id)
+        finally:
+            self._underway.ends(case.id)
+
+    async def _intercept(self, case: Case, forward: Forward) -> bytes:
+        request = case.request
         try:
             unknown = await self._prepared(case)
             state = await self._around.state()
@@ -112,8 +128,10 @@ class Interceptor:
         tx.audit.append(replace(record, upstream_status=answer.status))
 
     async def _note_cancelled(self, case: Case) -> None:
-        """A call that its client took back before it was judged: nothing of it was sent."""
-        decision = Decision("deny", "(cancelled)", "cancelled", "cancelled by the client before it was judged")
+        """A call that its client took back before it was judged, or that the owner ended: nothing of it was sent."""
+        decision = self._underway.refusal(case.id, sent=False) or Decision(
+            "deny", "(cancelled)", "cancelled", "cancelled by the client before it was judged"
+        )
         try:
             state = await self._around.state()
             record = replace(self._judge.record(state, case, decision, "", self._clock.now()), outcome="cancelled")
@@ -133,6 +151,9 @@ class Interceptor:
         try:
             answer = await forward(case.body, still)
         except asyncio.CancelledError:
+            ended = self._underway.refusal(case.id, sent=True)
+            if ended is not None:
+                admission = replace(admission, record=replace(admission.record, message=ended.message))
             self._settle(case, admission, Answer("unknown", failure="cancelled"))
             raise
         except Exception:  # noqa: BLE001  # as above: a fault of ours must not leave a call unsettled

@@ -135,6 +135,20 @@ class State:
         except sqlite3.Error as error:
             raise from_sqlite(error, self._database.path) from error
 
+    def changes(self) -> int:
+        """A number that is another one when another process has changed the file. Raises `StateError`."""
+        try:
+            return int(self._database.connection.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error as error:
+            raise from_sqlite(error, self._database.path) from error
+
+    def halt(self, grant: str) -> Halt | None:
+        """What keeps `grant` from calling at this moment. Raises `StateError`."""
+        try:
+            return self._transaction.switch.look(grant)
+        except sqlite3.Error as error:
+            raise from_sqlite(error, self._database.path) from error
+
     def note_policy(self, transaction: Transaction, grant: str, path: str) -> None:
         """Remember, as part of `transaction`, that `grant` uses the policy at `path`."""
         transaction.grants.note_policy(grant, path, self._clock.now())

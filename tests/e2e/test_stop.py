@@ -1,0 +1,215 @@
+"""The switch: one command stops every gateway, at once and for good, until a person resumes."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway.state import Record
+from tests.e2e.arena import ERAS, HANDSHAKE, META
+from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, decision
+from tests.e2e.scripted import Scripted, after, result, said, silence
+
+Json = Any
+PROMPT = {"jsonrpc": "2.0", "method": "prompts/get", "params": {"name": "p"}}
+
+
+@pytest.fixture
+def upstream() -> Iterator[Scripted]:
+    with Scripted() as running:
+        yield running
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def command(home: Home, *words: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
+    """A command of the owner's."""
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *words],
+        env=home.variables(),
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def at_a_terminal(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command that a person types."""
+    ours, theirs = os.openpty()
+    try:
+        return command(home, *words, stdin=theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def opened(gateway: Gateway, era: str = HANDSHAKE) -> Gateway:
+    if era == HANDSHAKE:
+        gateway.initialize()
+    return gateway
+
+
+def call(gateway: Gateway, era: str = HANDSHAKE) -> Json:
+    return gateway.call("one", {}, _meta=META[era])
+
+
+def refusal(result: Json) -> str:
+    """The rule of a refusal, whose words are a call's result."""
+    assert result["isError"] is True
+    return str(decision(result)["rule"])
+
+
+def ended(record: Record) -> bool:
+    return record.kind == "settled" and record.outcome == "cancelled" and "was cancelled" in record.message
+
+
+def test_one_command_stops_every_gateway_until_a_person_resumes(home: Home, upstream: Scripted, era: str) -> None:
+    with (
+        Gateway(home, upstream.url, policy=ALLOW_ALL) as one,
+        Gateway(home, upstream.url, "--grant", "bot", policy=ALLOW_ALL) as two,
+    ):
+        for gateway in (one, two):
+            assert call(opened(gateway, era), era) == said("one ran")
+        assert command(home, "stop", "--reason", "It sends odd mails.").returncode == 0
+        for gateway in (one, two):
+            refused = call(gateway, era)
+            assert refusal(refused) == "(stopped)"
+            text = refused["content"][0]["text"]
+            assert text.startswith("[POLICY DENIED] Stopped by the owner (since 20")
+            assert text.endswith(
+                "): It sends odd mails. Nothing passes until a person runs `keyid-gateway resume` in a terminal"
+            )
+            assert (
+                gateway.request("prompts/get", {"name": "p", "_meta": META[era]})["error"]["data"][
+                    "keyid-gateway/decision"
+                ]["rule"]
+                == "(stopped)"
+            )
+            listed = gateway.request("tools/list", {"_meta": META[era]})["result"]["tools"]
+            assert [tool["name"] for tool in listed] == ["one"], "clients need no restart afterwards"
+        assert command(home, "resume").returncode == 2
+        assert refusal(call(one, era)) == "(stopped)"
+        resumed = at_a_terminal(home, "resume")
+        assert (resumed.returncode, resumed.stdout) == (0, "resumed: calls are judged by the policy again\n")
+        for gateway in (one, two):
+            assert call(gateway, era) == said("one ran")
+    assert len(upstream.calls("one")) == 4
+    kinds = [(record.kind, record.rule) for record in home.records() if record.tool == "one"]
+    assert kinds.count(("refused", "(stopped)")) == 3
+
+
+def test_a_stop_outlives_every_process(home: Home, upstream: Scripted) -> None:
+    assert command(home, "stop").returncode == 0
+    for _ in range(2):
+        with Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+            assert refusal(call(opened(gateway))) == "(stopped)"
+    assert upstream.calls("one") == []
+
+
+def test_a_call_that_waited_for_the_list_is_refused(home: Home, upstream: Scripted) -> None:
+    listed = threading.Event()
+    with Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        opened(gateway)
+        upstream.script("tools/list", after(listed, result({"tools": [{"name": "one", "inputSchema": {}}]})))
+        waiting = gateway.begin("tools/call", {"name": "one", "arguments": {}})
+        upstream.wait_for("tools/list")
+        assert command(home, "stop").returncode == 0
+        listed.set()
+        assert refusal(gateway.answer(waiting)["result"]) == "(stopped)"
+    assert upstream.calls("one") == []
+
+
+def test_a_running_call_ends_as_it_would_without_now(home: Home, upstream: Scripted, era: str) -> None:
+    done = threading.Event()
+    with Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        opened(gateway, era)
+        upstream.script("tools/call", after(done, result(said("slow"))))
+        slow = gateway.begin("tools/call", {"name": "one", "arguments": {}, "_meta": META[era]})
+        upstream.wait_for("tools/call")
+        assert command(home, "stop").returncode == 0
+        assert refusal(call(gateway, era)) == "(stopped)"
+        done.set()
+        assert gateway.answer(slow)["result"]["content"] == said("slow")["content"]
+
+
+def test_now_cancels_what_runs_in_every_gateway(home: Home, upstream: Scripted, era: str) -> None:
+    with (
+        Gateway(home, upstream.url, policy=ALLOW_ALL) as one,
+        Gateway(home, upstream.url, "--grant", "bot", policy=ALLOW_ALL) as two,
+    ):
+        for gateway in (one, two):
+            call(opened(gateway, era), era)
+        upstream.script("tools/call", silence, silence)
+        slow = [gateway.begin("tools/call", {"name": "one", "_meta": META[era]}) for gateway in (one, two)]
+        upstream.wait_for("tools/call", 4)
+        before = time.time()
+        assert command(home, "stop", "--now", "--reason", "odd").returncode == 0
+        for gateway, identifier in zip((one, two), slow, strict=True):
+            answer = gateway.answer(identifier)
+            assert "result" in answer, (answer, gateway.errors)
+            refused = answer["result"]
+            assert refusal(refused) == "(stopped)"
+            assert "This call was running, was cancelled, and may have had its effect." in refused["content"][0]["text"]
+            assert refusal(call(gateway, era)) == "(stopped)"
+        if era == HANDSHAKE:  # the others close the stream, which says it
+            upstream.wait_for("notifications/cancelled", 2)
+            told = [asked.message["params"]["requestId"] for asked in upstream.asked("notifications/cancelled")]
+            assert sorted(told) == sorted(slow)
+        cut = [record for record in home.records() if ended(record)]
+        assert len(cut) == 2
+        assert all(record.effect == "allow" and record.at >= before for record in cut)
+    assert upstream.asked("notifications/cancelled") == [] or era == HANDSHAKE
+
+
+def test_now_ends_a_call_that_was_not_sent_yet(home: Home, upstream: Scripted) -> None:
+    with Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        opened(gateway)
+        upstream.script("prompts/get", result({"messages": []}))
+        gateway.request("prompts/get", {"name": "p"})  # so that the state file is open
+        upstream.script("tools/list", silence)
+        waiting = gateway.begin("tools/call", {"name": "one", "arguments": {}})
+        upstream.wait_for("tools/list")
+        assert command(home, "stop", "--now").returncode == 0
+        refused = gateway.answer(waiting)["result"]
+        assert refusal(refused) == "(stopped)"
+        assert "was running" not in refused["content"][0]["text"]
+        (record,) = [record for record in home.records() if record.tool == "one"]
+        assert (record.kind, record.rule, record.outcome) == ("refused", "(stopped)", "cancelled")
+    assert upstream.calls("one") == []
+
+
+def test_a_call_that_its_client_cancelled_stays_unanswered(home: Home, upstream: Scripted, era: str) -> None:
+    with Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        call(opened(gateway, era), era)
+        upstream.script("tools/call", silence)
+        slow = gateway.begin("tools/call", {"name": "one", "_meta": META[era]})
+        upstream.wait_for("tools/call", 2)
+        gateway.notify("notifications/cancelled", {"requestId": slow})
+        assert command(home, "stop", "--now").returncode == 0
+        assert refusal(call(gateway, era)) == "(stopped)"
+        assert gateway.close() == 0
+        assert [message for message in gateway.rest() if message.get("id") == slow] == []
+    assert not any(ended(record) for record in home.records())
+
+
+def test_a_state_file_that_others_hold_is_not_stopped_and_says_so(home: Home, upstream: Scripted) -> None:
+    with Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        call(opened(gateway))
+        folder = home.state.parent
+        home.environment["KEYID_GATEWAY_STATE"] = str(folder / "elsewhere" / "state.db")
+        (folder / "elsewhere").write_text("a file where a folder should be", encoding="utf-8")
+        done = command(home, "stop")
+        assert done.returncode == 5
+        assert "nothing is stopped: " in done.stderr
+        assert "quit the MCP clients" in done.stderr
+        assert call(gateway) == said("one ran")
