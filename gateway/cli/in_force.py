@@ -38,20 +38,21 @@ class InForce:
         return f"{self.file}:{line}" if self.file is not None else f"line {line} of `keyid-gateway policy init -`"
 
 
-def policy_in_force(settings: Settings) -> InForce:
+def policy_in_force(settings: Settings, *, quiet: bool = False) -> InForce:
     """The policy that `run` would judge by, chosen as `run` chooses. Raises `ConfigError`, `StateError`.
 
     Where `run` would refuse every call because the grant's file is not given, it is that file, and a note says so:
-    looking loosens nothing.
+    looking loosens nothing. `quiet`: without the note.
     """
     with state(settings.state) as opened:
         used = None if opened is None else opened.grants.policy_used(settings.grant)
     source = choose(settings.policy, settings.user_policy, used, settings.grant)
     if source.blocked is not None and used is not None:
-        note(
-            f"note: looking at `{used}`, which judged grant `{settings.grant}` last; "
-            "`run` refuses every call unless a policy is given"
-        )
+        if not quiet:
+            note(
+                f"note: looking at `{used}`, which judged grant `{settings.grant}` last; "
+                "`run` refuses every call unless a policy is given"
+            )
         source = Source(Path(used))
     user = load_source(source, recommended.policy)
     return InForce(compose(user, _overlays(settings)), source.file)

@@ -81,21 +81,30 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> bool:
     Where that is too little it is left out, and the last but one is cut instead; the answer says whether that was so.
     """
     screen = console()
+    lines, narrow = laid_out(columns, rows, screen.width)
+    for line in lines:
+        screen.print(line, soft_wrap=True)
+    return narrow
+
+
+def laid_out(columns: Sequence[str], rows: Sequence[Row], room: int) -> tuple[list["Text"], bool]:
+    """The lines of such a table in `room` columns, the headings first; and whether the last column was left out."""
     widths = [max(map(len, map(_text, column))) for column in zip(columns, *rows, strict=True)]
-    left = screen.width - sum(widths[:-1]) - _GAP * (len(widths) - 1)
+    left = room - sum(widths[:-1]) - _GAP * (len(widths) - 1)
     narrow = left < min(widths[-1], _LEAST)
     if narrow:
         widths = widths[:-1]
-        left = screen.width - sum(widths[:-1]) - _GAP * (len(widths) - 1)
+        left = room - sum(widths[:-1]) - _GAP * (len(widths) - 1)
     widths[-1] = max(1, min(left, widths[-1]))
+    lines = []
     for number, row in enumerate((columns, *rows)):
         line = styled("", "" if number else "bold")
         for cell, width in zip(row, widths, strict=False):
             text, style = cell if isinstance(cell, tuple) else (cell, "")
             line.append(f"{cut(text, width):<{width + _GAP}}", style=style)
         line.rstrip()
-        screen.print(line, soft_wrap=True)
-    return narrow
+        lines.append(line)
+    return lines, narrow
 
 
 def fits(columns: Sequence[str], rows: Sequence[Row]) -> bool:

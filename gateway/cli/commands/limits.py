@@ -58,7 +58,7 @@ def command(settings: Settings, *, as_json: bool) -> int:
     in_force = policy_in_force(settings)
     with state(settings.state) as opened:
         usages = [] if opened is None else opened.counters.usage(now)
-    rows = [Row(usage, _limit(usage, in_force, settings)) for usage in usages]
+    rows = [Row(usage, limit_of(usage, in_force, settings)) for usage in usages]
     if as_json:
         document(_document(rows, in_force, settings, now))
     elif not rows:
@@ -68,7 +68,8 @@ def command(settings: Settings, *, as_json: bool) -> int:
     return 0
 
 
-def _limit(usage: Usage, in_force: InForce, settings: Settings) -> Limit | None:
+def limit_of(usage: Usage, in_force: InForce, settings: Settings) -> Limit | None:
+    """The limit of the policy in force that a counter belongs to, if any."""
     for limit in limits_of(in_force.policy):
         owner = usage.key.owner if limit.scope == "session" else settings.grant
         charge = charge_for(
@@ -84,11 +85,12 @@ def _document(rows: list[Row], in_force: InForce, settings: Settings, now: float
         "grant": settings.grant,
         "server": settings.server,
         "policy": {"name": in_force.policy.name, "revision": in_force.policy.revision},
-        "limits": [_data(row, now) for row in rows],
+        "limits": [as_data(row, now) for row in rows],
     }
 
 
-def _data(row: Row, now: float) -> Mapping[str, object]:
+def as_data(row: Row, now: float) -> Mapping[str, object]:
+    """A counter as JSON; its form is part of `HELP`."""
     key = row.usage.key
     return {
         "tools_key": key.tools_key,
@@ -141,17 +143,19 @@ def _show(rows: list[Row], in_force: InForce, settings: Settings, now: float) ->
 def _table(rows: list[Row], now: float) -> bool:
     """The counters of one server; whether the last column had no room. The moment gives way before it does."""
     moments = f"all free again ({local(now):%Z})"
-    cells: list[Cells] = [(_name(row, rows), _used(row), _resets(row, now, clock=True), _whose(row)) for row in rows]
+    cells: list[Cells] = [
+        (name_of(row, rows), used_of(row), resets_of(row, now, clock=True), whose(row)) for row in rows
+    ]
     if not fits(("limit of", "used", moments, "counted for"), cells):
         moments = "all free again"
         cells = [
-            (name, used, _resets(row, now, clock=False), whose)
+            (name, used, resets_of(row, now, clock=False), whose)
             for row, (name, used, _, whose) in zip(rows, cells, strict=True)
         ]
     return table(("limit of", "used", moments, "counted for"), cells)
 
 
-def _name(row: Row, rows: list[Row]) -> str:
+def name_of(row: Row, rows: list[Row]) -> str:
     """Of what it is a limit; with the name of the counter where that alone tells it from another one."""
     key = row.usage.key
     name = "all tools" if key.tools_key == "all_tools" else named(key.tools_key, 64)
@@ -159,7 +163,8 @@ def _name(row: Row, rows: list[Row]) -> str:
     return name if len(counters) == 1 else f"{name} ({shown(key.counter, 40)})"
 
 
-def _used(row: Row) -> tuple[str, str]:
+def used_of(row: Row) -> tuple[str, str]:
+    """How much of the maximum is used, and the style that this deserves."""
     window = shown(row.usage.key.window)
     if row.limit is None:
         return f"{amount(row.usage.used)} per {window} (no maximum now)", "dim"
@@ -167,14 +172,16 @@ def _used(row: Row) -> tuple[str, str]:
     return f"{amount(row.usage.used)} of {amount(row.limit.maximum)} per {window}", "red" if full else ""
 
 
-def _resets(row: Row, now: float, *, clock: bool) -> str:
+def resets_of(row: Row, now: float, *, clock: bool) -> str:
+    """When all of it is free again; by the clock as well if asked."""
     if row.usage.resets_at is None:
         return "when the session ends"
     words = f"in {span(row.usage.resets_at - now)}"
     return f"{words} ({local(row.usage.resets_at):%H:%M:%S})" if clock else words
 
 
-def _whose(row: Row) -> str:
+def whose(row: Row) -> str:
+    """For whom a counter is kept."""
     key = row.usage.key
     apart = "" if key.per is None else f", value {shown(key.per)[:8]}"
     return f"{key.scope} {shown(key.owner)}".rstrip() + apart

@@ -1,10 +1,7 @@
 """`audit tail`: what was judged, newest last."""
 
-import select
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Event
 from typing import Final
 
 import click
@@ -13,6 +10,7 @@ from gateway.cli import calls
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE, state
 from gateway.cli.screen import document, note, record, say
+from gateway.cli.waiting import Waiting
 from gateway.settings import Settings
 from gateway.state import Entry
 
@@ -70,7 +68,7 @@ def _newest(path: Path, count: int, *, as_json: bool) -> tuple[Sequence[Entry] |
 
 def _follow(path: Path, entries: Sequence[Entry], seen: int, printer: calls.Printer | None) -> int:
     """Print what is there, then every call when it is over, until Ctrl-C or until nobody reads."""
-    waiting = _Waiting()
+    waiting = Waiting(POLL_SECONDS)
     if not seen and printer is not None:
         note(f"waiting for the first call (`{path}`)")
     first = True
@@ -97,17 +95,3 @@ def _after(path: Path, seen: int) -> Sequence[Entry]:
             return ()
         newest = opened.audit.newest(1)
         return opened.audit.tail(seen if newest and newest[0].seq >= seen else 0, _BATCH)
-
-
-class _Waiting:
-    """A pause between two looks, which ends at once when nobody reads our output any more."""
-
-    def __init__(self) -> None:
-        self._poll = select.poll() if hasattr(select, "poll") else None
-        if self._poll is not None:
-            self._poll.register(sys.stdout.fileno(), 0)  # an error or a hang-up is always reported
-
-    def is_over(self) -> bool:
-        if self._poll is None:
-            return Event().wait(POLL_SECONDS)
-        return bool(self._poll.poll(POLL_SECONDS * 1000))

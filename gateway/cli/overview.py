@@ -1,0 +1,123 @@
+"""What there is to know at one moment of the gateways of this user: for `status`, from the state file alone.
+
+A part that cannot be had (a policy with a mistake) says so, and takes no other part down.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.cli import calls
+from gateway.cli.commands import limits
+from gateway.cli.in_force import InForce, policy_in_force, state
+from gateway.errors import ConfigError, StateError
+from gateway.settings import Settings
+from gateway.state import Entry, Halt, Running, Usage
+from gateway.state.evidence import examining
+from gateway.state.queries import Query
+
+DENIALS: Final = 5
+"""How many of the last denials are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All of it at the moment `at`, in seconds since the epoch; `there`: whether there is a state file at all."""
+
+    at: float
+    there: bool
+    gateways: tuple[Running, ...] = ()
+    """Those that run, and those of which nobody can tell (in another container)."""
+    left: int = 0
+    """How many ended without saying so, since one began."""
+    halts: tuple[Halt, ...] = ()
+    used: tuple[limits.Row, ...] = ()
+    no_policy: str | None = None
+    """Why no limit has a maximum."""
+    denials: tuple[Entry, ...] = ()
+    """The newest first."""
+
+    @property
+    def same(self) -> object:
+        """What two of them have in common between which nothing happened."""
+        used = tuple((row.usage.key, row.usage.used) for row in self.used)
+        return self.there, self.gateways, self.left, self.halts, used, self.no_policy, self.denials
+
+
+def look(settings: Settings, now: float) -> Overview:
+    """Everything, as it is now. Raises `StateError`."""
+    with state(settings.state) as tx:
+        if tx is None:
+            return Overview(now, there=False)
+        noted = [(line, line.life(now)) for line in tx.gateways.noted()]
+        halts, usages = tuple(tx.switch.all()), tx.counters.usage(now)
+    with examining(settings.state) as found:
+        query = Query(effect="deny")
+        denials = tuple(each.first for each in found.find(query, order="newest", limit=DENIALS))
+    rows, trouble = _limits(settings, usages)
+    return Overview(
+        now,
+        there=True,
+        gateways=tuple(line for line, life in noted if life != "gone"),
+        left=sum(life == "gone" for _, life in noted),
+        halts=halts,
+        used=rows,
+        no_policy=trouble,
+        denials=denials,
+    )
+
+
+def _limits(settings: Settings, usages: Sequence[Usage]) -> tuple[tuple[limits.Row, ...], str | None]:
+    """Every counter that is not empty, the fullest first, and why none has a maximum, if so."""
+    try:
+        in_force: InForce | None = policy_in_force(settings, quiet=True)
+        trouble = None
+    except (ConfigError, StateError) as error:
+        in_force, trouble = None, error.message
+    rows = [
+        limits.Row(usage, None if in_force is None else limits.limit_of(usage, in_force, settings)) for usage in usages
+    ]
+    return tuple(sorted(rows, key=_emptiness)), trouble
+
+
+def _emptiness(row: limits.Row) -> float:
+    if row.limit is None or not row.limit.maximum:
+        return 2.0
+    return 1 - float(row.usage.used / row.limit.maximum)
+
+
+def as_data(found: Overview) -> Mapping[str, object]:
+    """The same as JSON; its form is part of the help of `status`."""
+    return {
+        "at": found.at,
+        "state_file": found.there,
+        "gateways": [_gateway(line, found.at) for line in found.gateways],
+        "killed": found.left,
+        "stopped": next((_halt(halt) for halt in found.halts if halt.of_everyone), None),
+        "revoked": [_halt(halt) for halt in found.halts if not halt.of_everyone],
+        "limits": [limits.as_data(row, found.at) for row in found.used],
+        "no_policy": found.no_policy,
+        "denials": [calls.as_data(entry) for entry in found.denials],
+    }
+
+
+def _gateway(line: Running, now: float) -> Mapping[str, object]:
+    return {
+        "pid": line.pid,
+        "session": line.session,
+        "version": line.version,
+        "client": {"name": line.client_name, "version": line.client_version},
+        "grant": line.grant,
+        "profile": line.profile,
+        "server": line.server,
+        "policy": {"file": line.policy or None, "revision": line.policy_revision or None},
+        "since": line.since,
+        "seen": line.seen,
+        "calls": line.calls,
+        "denials": line.denials,
+        "certain": line.life(now) == "running",
+    }
+
+
+def _halt(halt: Halt) -> Mapping[str, object]:
+    return {"grant": halt.grant or None, "since": halt.since, "by": halt.by, "reason": halt.reason}
