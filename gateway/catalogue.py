@@ -7,9 +7,10 @@ forgotten because a client stopped in the middle. Nothing here is trusted: a def
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from types import MappingProxyType
 
-from gateway.jsonrpc import Json, serialise
+from gateway.jsonrpc import Json, canonical, serialise
 from gateway.policy import Facts, InputSchema
 
 _MAX_WALKS = 16
@@ -24,6 +25,14 @@ class _Walk:
 
     tools: dict[str, Definition]
     as_of: int
+
+
+def digest(announced: Definition | str) -> bytes:
+    """What stands for all of a definition (or for a server's instructions): BLAKE2b (RFC 7693) of its canonical text.
+
+    Every field counts, known or not; the order of keys does not.
+    """
+    return blake2b(canonical(announced if isinstance(announced, str) else dict(announced)), digest_size=32).digest()
 
 
 class Catalogue:
@@ -41,6 +50,7 @@ class Catalogue:
         self._tools: dict[str, Definition] = {}
         self._walks: dict[str, _Walk] = {}
         self._facts: dict[str, tuple[Definition, Facts]] = {}
+        self._digests: dict[str, tuple[Definition, bytes]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tools
@@ -68,6 +78,16 @@ class Catalogue:
     def definition(self, name: str) -> Definition | None:
         """What the upstream announced of one tool."""
         return self._tools.get(name)
+
+    def digest(self, name: str) -> bytes | None:
+        """The digest of a tool's definition, made once for each; None where there is no such tool."""
+        definition = self._tools.get(name)
+        if definition is None:
+            return None
+        kept = self._digests.get(name)
+        if kept is None or kept[0] is not definition:
+            kept = self._digests[name] = definition, digest(definition)
+        return kept[1]
 
     def input_schema(self, name: str) -> Mapping[str, Json] | None:
         """The tool's input schema, as announced."""
@@ -122,6 +142,7 @@ class Catalogue:
         else:
             self._tools, self.complete, self._as_of = walk.tools, True, walk.as_of
             self._facts = {name: kept for name, kept in self._facts.items() if name in self._tools}
+            self._digests = {name: kept for name, kept in self._digests.items() if name in self._tools}
             self._whole()
 
     def _continued(self, cursor: str, found: dict[str, Definition]) -> _Walk | None:

@@ -18,6 +18,7 @@ from gateway.filters import Listing, filtered, without_denied_subscriptions
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, Json, Message, fold
 from gateway.mirror import Mirror
+from gateway.pinned import Pinned
 from gateway.policies import InForce
 from gateway.policy import HOUSEKEEPING, LISTS
 from gateway.questions import Questions
@@ -41,6 +42,7 @@ class Dispatch:
         policies: InForce,
         questions: Questions,
         *,
+        pinned: Pinned,
         listing: Listing,
     ) -> None:
         self._listing = listing
@@ -49,6 +51,7 @@ class Dispatch:
         self._interceptor = interceptor
         self._policies = policies
         self._questions = questions
+        self._pinned = pinned
         self._client = Client()
         self.client = Client()
         """Who spoke last."""
@@ -91,16 +94,20 @@ class Dispatch:
             return replies.torn_down(message, answer)
         if answer.response is None:
             return replies.failure(message, answer.failure or "no answer", answer)
+        if message.method == "server/discover":
+            self._pinned.opened(answer.result)
         if message.method in LISTS:
             return await self._list(message, answer.response, as_of)
         return replies.relayed(answer.response)
 
     async def _list(self, message: Message, response: Message, as_of: int) -> bytes:
         result = response.body.get("result")
+        trusted = None
         if message.method == "tools/list" and isinstance(result, dict):
             cursor = message.params.get("cursor")
             self._mirror.catalogue.page(cursor if isinstance(cursor, str) else None, result, as_of=as_of)
-        return filtered(message, response, await self._policies.current(), self._tasks, self._listing)
+            trusted = await self._pinned.shown(result)
+        return filtered(message, response, await self._policies.current(), self._tasks, self._listing, trusted=trusted)
 
     async def _task(self, message: Message) -> bytes:
         if message.params.get("taskId") not in self._tasks:

@@ -35,14 +35,16 @@ def filtered(
     policy: Policy | NoPolicy,
     tasks: Container[str],
     listing: Listing = "all",
+    *,
+    trusted: Keep | None = None,
 ) -> bytes:
-    """The response to one of the list methods, without what this client may not see."""
+    """The response to one of the list methods, without what this client may not see; `trusted`: what it may at all."""
     result = response.body.get("result")
     field, keep = _rule(request, policy, tasks, listing)
     items = result.get(field) if isinstance(result, dict) else None
     if not isinstance(result, dict) or not isinstance(items, list):
         return replies.relayed(response)
-    kept = [item for item in items if keep(item)]
+    kept = [item for item in items if keep(item) and (trusted is None or trusted(item))]
     if len(kept) == len(items):
         return replies.relayed(response)
     narrowed: dict[str, Json] = {**result, field: kept}

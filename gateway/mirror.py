@@ -22,10 +22,11 @@ _LONGEST_CAUSE = 300
 
 
 class Mirror:
-    """The catalogue and how it is filled."""
+    """The catalogue and how it is filled; `whole`: some pages that the client asked for are not enough."""
 
-    def __init__(self, catalogue: Catalogue, upstream: Upstream, clock: Clock) -> None:
+    def __init__(self, catalogue: Catalogue, upstream: Upstream, clock: Clock, *, whole: bool = False) -> None:
         self.catalogue = catalogue
+        self._whole = whole
         self._upstream = upstream
         self._clock = clock
         self._fetching: asyncio.Task[Answer | None] | None = None
@@ -48,7 +49,7 @@ class Mirror:
 
     def _wanted(self, tool: str) -> bool:
         catalogue = self.catalogue
-        if catalogue.stale or (not catalogue.complete and not catalogue):
+        if catalogue.stale or (not catalogue.complete and (self._whole or not catalogue)):
             return True
         recently = self._clock.monotonic() - self._fetched_at < _MISS_SECONDS
         return tool not in catalogue and not recently

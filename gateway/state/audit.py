@@ -16,7 +16,7 @@ from gateway.state.chain import LIST, Cell
 from gateway.state.failures import broken_chain, damaged
 from gateway.state.text import bounded
 
-Kind: TypeAlias = Literal["decided", "settled", "refused", "pruned", "adopted", "owner", "self-test"]
+Kind: TypeAlias = Literal["decided", "settled", "refused", "pruned", "adopted", "owner", "self-test", "definition"]
 
 _MOST_NAMES: Final = 64
 _LONGEST_NAME_BYTES: Final = 256

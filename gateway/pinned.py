@@ -1,0 +1,321 @@
+"""Trust in what the server says of itself: its tools and its instructions are what was accepted, or a person is asked.
+
+What the model reads of a server (descriptions, schemas, instructions) is what steers it, and a server can change all of
+it on any day (threat B19). So what was accepted is pinned in the state file (`gateway.state.pins`), and what is
+announced is compared with it:
+
+- **First sight.** The first whole list of a server, never a page of one and never an empty one, is accepted as it is.
+- **At call time.** A call is refused unless the digest of what is announced at that very moment is among the accepted
+  ones. The digests are kept here, so that a call of a tool that is as it was costs no statement; only where one is not
+  found is the state file asked, so that what a person accepts counts from the next call on. Accepting only adds, and
+  what was forgotten is noticed within `_LOOK_SECONDS`.
+- **In the list.** A tool that would be refused is not listed: its description does not reach the model. Where the state
+  file cannot be read, everything is listed, because every call is then refused with the reason.
+- **Instructions** that changed are in the client before they can be compared: the first answer waits for nothing. So
+  that they have no effect, every call is refused until a person has seen them; the list stays. Instructions that are
+  gone steer nobody, and pass.
+
+`pins` is `off`, `warn` or `enforce`. Under `warn`, the default, all of this is compared, said in the log once for each
+definition and recorded, and nothing is refused. Why that is the default: KeyID went from 26 tools to 64 once, and not
+one name stayed. Under `enforce`, each such day leaves every agent without a single tool until somebody types two
+commands, and each reworded sentence takes a tool away, on servers that are deployed weekly; whoever suffers that for
+nothing switches it off. What it buys is little where the policy does its work: a tool of a new name is refused by
+`default: deny` anyway, and a tool of an old name is judged by the same rules whatever its description says. What is
+left is a description that talks the model into a call that the policy allows, or that misuses another server's tools.
+Where nobody watches the agent, where one client has several servers, or where the policy is `default: allow`, that is
+worth the two commands: there, set `enforce`.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Literal, TypeAlias
+
+from gateway.case import Identity
+from gateway.catalogue import Catalogue, Definition, digest
+from gateway.clock import Clock
+from gateway.errors import StateError
+from gateway.jsonrpc import Json, serialise
+from gateway.policy import Facts
+from gateway.policy.decision import Pin
+from gateway.policy.problem import quoted
+from gateway.state import Record, State, Transaction
+from gateway.state.pins import INSTRUCTIONS, Key, Seen
+
+_LOG = logging.getLogger(__name__)
+_LOOK_SECONDS: Final = 0.5
+_SAID: Final = 5
+_RECORDED: Final = 100
+_NONE: Final[frozenset[bytes]] = frozenset()
+
+Mode: TypeAlias = Literal["off", "warn", "enforce"]
+MODES: Final[tuple[Mode, ...]] = ("off", "warn", "enforce")
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What a comparison found: the accepted digests (None: the server was never seen), and what waits since now."""
+
+    accepted: Mapping[Key, frozenset[bytes]] | None
+    generation: int | None
+    waiting: Sequence[Seen] = ()
+    begun: int = 0
+
+
+class Pinned:
+    """The pins of one server, as one gateway keeps to them. `changed` hears that another list is to be shown."""
+
+    def __init__(
+        self,
+        mode: Mode,
+        identity: Identity,
+        catalogue: Catalogue,
+        state: Callable[[], Awaitable[State]],
+        *,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        self._mode = mode
+        self._identity = identity
+        self._catalogue = catalogue
+        self._state = state
+        self._clock = clock
+        self._changed = changed
+        self._accepted: Mapping[Key, frozenset[bytes]] | None = None
+        self._generation: int | None = None
+        self._said: tuple[str, bytes] | None = None
+        self._looked_at: frozenset[bytes] = _NONE
+        self._comparing = asyncio.Lock()
+        self._wanted = False
+        self._busy: set[asyncio.Task[None]] = set()
+
+    @property
+    def compares(self) -> bool:
+        """Whether anything is compared at all."""
+        return self._mode != "off"
+
+    # --- what the others ask ------------------------------------------------------------------------------------------
+
+    def facts(self, tool: str) -> Facts:
+        """What a decision may know of a tool, with how it stands to what was accepted, at this moment."""
+        facts = self._catalogue.facts(tool)
+        if self._mode != "enforce" or not facts.mirrored or (pin := self._pin(tool)) == "kept":
+            return facts
+        return replace(facts, pin=pin)
+
+    async def settle(self, tool: str) -> None:
+        """Before a decision: compare what is announced of a tool, where it is not known to be as it was accepted.
+
+        Raises `StateError` under `enforce`.
+        """
+        if self._mode == "off" or tool not in self._catalogue or self._pin(tool) == "kept":
+            return
+        if self._mode == "warn":
+            if not self._is_looked_at(tool):
+                self.listed()
+        elif not self._is_looked_at(tool) or await self._moved():
+            await self._compare()
+
+    async def shown(self, result: Mapping[str, Json]) -> Callable[[Json], bool] | None:
+        """Which tools of a page of the list may be shown; None: all of them."""
+        if self._mode != "enforce":
+            return None
+        tools = result.get("tools")
+        listed = [item for item in tools if isinstance(item, dict)] if isinstance(tools, list) else []
+        if self._accepted is None or not all(map(self._keeps, listed)):
+            try:
+                await self._compare()
+            except StateError as error:
+                _LOG.error("the pins cannot be read, every tool is listed and every call refused: %s", error)
+                return None
+        if self._accepted is None:  # the first pages of a first sight
+            return None
+        return lambda item: isinstance(item, dict) and self._keeps(item)
+
+    def opened(self, result: Mapping[str, Json] | None) -> None:
+        """The server said what it is (`initialize`, `server/discover`): also its instructions. None: it did not."""
+        if result is None:
+            return
+        said = result.get("instructions")
+        text = said if isinstance(said, str) else ""
+        self._said = text, digest(text)
+        self._wanted = self.compares
+
+    def listed(self) -> None:
+        """A list of tools is there: compare it, whenever the state file is there."""
+        if self.compares:
+            task = asyncio.get_running_loop().create_task(self._compare_quietly())
+            self._busy.add(task)
+            task.add_done_callback(self._busy.discard)
+
+    async def follow(self) -> None:
+        """Notice for ever what people accept and forget."""
+        followed, before = self._generation, self._withheld()
+        while self.compares:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if await self._moved():
+                await self._compare_quietly()
+            if self._generation == followed:
+                continue
+            first, followed = followed is None, self._generation
+            before, former = self._withheld(), before
+            if before != former and not first:
+                self._changed()
+
+    # --- comparing ----------------------------------------------------------------------------------------------------
+
+    def _pin(self, tool: str) -> Pin:
+        """How a mirrored tool stands to what was accepted, by what is known here."""
+        known = self._accepted or {}
+        found = self._catalogue.digest(tool)
+        accepted = known.get(("tool", tool))
+        if found is None or accepted is None:
+            return "new"
+        if found not in accepted:
+            return "changed"
+        return "kept" if self._instructions_kept() else "instructions"
+
+    def _instructions_kept(self) -> bool:
+        if self._said is None or not self._said[0]:
+            return True
+        return self._accepted is not None and self._said[1] in self._accepted.get(INSTRUCTIONS, _NONE)
+
+    def _is_looked_at(self, tool: str) -> bool:
+        """Whether what stands in the way of a tool has been compared already."""
+        text = self._said[1] if self._said is not None and not self._instructions_kept() else None
+        return self._catalogue.digest(tool) in self._looked_at | self._all_accepted(tool) and (
+            text is None or text in self._looked_at
+        )
+
+    def _all_accepted(self, tool: str) -> frozenset[bytes]:
+        return (self._accepted or {}).get(("tool", tool), _NONE)
+
+    def _keeps(self, item: Definition) -> bool:
+        """Whether a listed definition is an accepted one."""
+        name = item.get("name")
+        if self._accepted is None or not isinstance(name, str):
+            return False
+        own = self._catalogue.digest(name) if self._catalogue.definition(name) is item else digest(item)
+        return own in self._accepted.get(("tool", name), _NONE)
+
+    def _withheld(self) -> frozenset[str]:
+        names = tuple(self._catalogue.definitions()) if self._mode == "enforce" and self._accepted is not None else ()
+        return frozenset(name for name in names if self._pin(name) in ("new", "changed"))
+
+    async def _moved(self) -> bool:
+        """Whether there is something to compare: people did something, or the server said something new of itself."""
+        try:
+            state = await self._state()
+            return self._wanted or state.pins_generation(self._identity.server) != self._generation
+        except StateError:  # every call is refused and told so
+            return False
+
+    async def _compare_quietly(self) -> None:
+        try:
+            await self._compare()
+        except StateError as error:  # every call is refused and told so
+            _LOG.debug("the pins could not be compared: %s", error)
+
+    async def _compare(self) -> None:
+        """Compare all that is announced now with what is accepted now. Raises `StateError`."""
+        async with self._comparing:
+            state = await self._state()
+            for _ in range(2):
+                self._wanted = False
+                catalogue = self._catalogue
+                whole = catalogue.complete and len(catalogue) > 0
+                known = self._accepted or {}
+                seen = await asyncio.to_thread(_seen, dict(catalogue.definitions()), self._said, known)
+                found = await state.atomically(partial(self._met, seen=seen, whole=whole))
+                self._accepted, self._generation = found.accepted, found.generation
+                self._looked_at = frozenset(each.digest for each in seen)
+                self._tell(found)
+                if found.accepted is not None or not known:
+                    return
+
+    def _met(self, tx: Transaction, *, seen: Sequence[Seen], whole: bool) -> _Compared:
+        server, now = self._identity.server, self._clock.now()
+        if tx.pins.generation(server) is None:
+            if self._accepted is not None or not whole:  # forgotten: everything is looked at once more
+                return _Compared(None, None)
+            tx.pins.begin(server, seen, now)
+            return _Compared(
+                tx.pins.accepted(server),
+                tx.pins.generation(server),
+                begun=len([each for each in seen if each.key != INSTRUCTIONS]),
+            )
+        accepted = tx.pins.accepted(server)
+        said = [each for each in seen if each.key == INSTRUCTIONS]
+        if said and INSTRUCTIONS not in accepted:
+            tx.pins.begin(server, said, now)
+            accepted = tx.pins.accepted(server)
+        other = [each for each in seen if each.digest not in accepted.get(each.key, _NONE)]
+        waiting = tx.pins.meet(server, [each for each in other if each.size or each.key != INSTRUCTIONS], now)
+        for record in self._records(waiting, accepted, now):
+            tx.audit.append(record)
+        return _Compared(accepted, tx.pins.generation(server), waiting)
+
+    def _records(
+        self, waiting: Sequence[Seen], accepted: Mapping[Key, frozenset[bytes]], now: float
+    ) -> Iterator[Record]:
+        who = self._identity
+        for number, each in enumerate(waiting[: _RECORDED + 1]):
+            more = number == _RECORDED
+            name = "" if more else each.key[1]
+            said = f"and {len(waiting) - _RECORDED} more" if more else _what(each.key, accepted)
+            yield Record(
+                kind="definition",
+                decision_id=secrets.token_hex(8),
+                at=now,
+                grant=who.grant,
+                session=who.session,
+                client_name="",
+                client_version="",
+                server=who.server,
+                method="initialize" if each.key == INSTRUCTIONS else "tools/list",
+                tool=name,
+                policy_revision="",
+                effect="deny" if self._mode == "enforce" else "observe",
+                rule="(changed tool)",
+                reason="changed tool",
+                message=said,
+                argument_digest="" if more else each.digest.hex(),
+            )
+
+    def _tell(self, found: _Compared) -> None:
+        if found.begun:
+            _LOG.info("the server is seen for the first time: its %d tools are pinned as they are", found.begun)
+        if not found.waiting:
+            return
+        names = ["its instructions" if each.key == INSTRUCTIONS else quoted(each.key[1]) for each in found.waiting]
+        more = f" and {len(names) - _SAID} more" if len(names) > _SAID else ""
+        does = "refused" if self._mode == "enforce" else "only said, because `pins` is `warn`"
+        _LOG.warning(
+            "the server announces what nobody has accepted (%s): %s%s; see `keyid-gateway pins diff`",
+            does,
+            ", ".join(names[:_SAID]),
+            more,
+        )
+
+
+def _what(key: Key, accepted: Mapping[Key, frozenset[bytes]]) -> str:
+    if key == INSTRUCTIONS:
+        return "the server's instructions changed"
+    return "the tool's definition changed" if key in accepted else "the tool is new"
+
+
+def _seen(
+    definitions: Mapping[str, Definition], said: tuple[str, bytes] | None, accepted: Mapping[Key, frozenset[bytes]]
+) -> list[Seen]:
+    """All that is announced and not among the accepted. On a thread: a list may be long."""
+    found = []
+    for name, definition in definitions.items():
+        own = digest(definition)
+        if own not in accepted.get(("tool", name), _NONE):
+            found.append(Seen.of(("tool", name), own, serialise(dict(definition))))
+    if said is not None and said[1] not in accepted.get(INSTRUCTIONS, _NONE):
+        found.append(Seen.of(INSTRUCTIONS, said[1], serialise(said[0]) if said[0] else b""))
+    return found
