@@ -13,6 +13,8 @@ from typing import Self, TypeVar
 
 from gateway.clock import Clock
 from gateway.state import database, migrations
+from gateway.state.approvals import Approvals
+from gateway.state.approving import SqliteApprovals
 from gateway.state.audit import AuditLog, Entry, Kind, Record, SqliteAudit
 from gateway.state.charging import Charging
 from gateway.state.counters import (
@@ -33,14 +35,17 @@ from gateway.state.database import PATIENCE_SECONDS, Database
 from gateway.state.failures import from_sqlite
 from gateway.state.gateways import Gateways, Running, SqliteGateways
 from gateway.state.grants import Grants, SqliteGrants
+from gateway.state.knowledge import Knowledge
 from gateway.state.last_calls import LastCalls, Noted, SqliteLastCalls
 from gateway.state.migrations import Secrets
+from gateway.state.pins import Pins, SqlitePins
 from gateway.state.session import SessionTally
 from gateway.state.switch import EVERYONE, Halt, SqliteSwitch, Switch
 
 __all__ = [
     "EVERYONE",
     "PATIENCE_SECONDS",
+    "Approvals",
     "AuditLog",
     "Charge",
     "Charging",
@@ -55,6 +60,7 @@ __all__ = [
     "Kind",
     "LastCalls",
     "Noted",
+    "Pins",
     "Record",
     "Reservation",
     "Running",
@@ -85,6 +91,8 @@ class Transaction:
     calls: LastCalls
     switch: Switch
     gateways: Gateways
+    approvals: Approvals
+    pins: Pins
 
 
 class State:
@@ -94,7 +102,8 @@ class State:
         self._database = opened
         self._clock = clock
         self._secrets = secrets
-        self._transaction = _transaction(opened.connection)
+        self._durable = 0
+        self._transaction = _transaction(opened.connection, opened.knowledge)
 
     @classmethod
     async def open(cls, path: Path, *, clock: Clock) -> Self:
@@ -124,16 +133,38 @@ class State:
         """
         return await self._database.atomically(lambda: work(self._transaction), patience=patience)
 
+    @contextmanager
+    def durably(self) -> Iterator[None]:
+        """What is committed meanwhile is on the disk when it is committed: not even a power cut takes it back."""
+        self._durable += 1
+        self._database.connection.execute("PRAGMA synchronous = FULL")
+        try:
+            yield
+        finally:
+            self._durable -= 1
+            if not self._durable:
+                self._database.connection.execute("PRAGMA synchronous = NORMAL")
+
+    def look(self, work: Callable[[Transaction], T]) -> T:
+        """Look at something that takes one statement, without a transaction and without waiting for anybody.
+
+        Raises `StateError`.
+        """
+        return self._glance(lambda: work(self._transaction))
+
+    def _glance(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except sqlite3.Error as error:
+            raise from_sqlite(error, self._database.path) from error
+
     def digest(self, data: bytes) -> str:
         """A digest of `data` that only the owner of this state file can make: keyed BLAKE2b (RFC 7693), hexadecimal."""
         return _digest(data, self._secrets)
 
     def policy_used(self, grant: str) -> str | None:
         """The path of the policy that `grant` has used last; None if it never had one. Raises `StateError`."""
-        try:
-            return self._transaction.grants.policy_used(grant)
-        except sqlite3.Error as error:
-            raise from_sqlite(error, self._database.path) from error
+        return self._glance(lambda: self._transaction.grants.policy_used(grant))
 
     def changes(self) -> int:
         """A number that is another one when another process has changed the file. Raises `StateError`."""
@@ -146,6 +177,13 @@ class State:
         """What keeps `grant` from calling at this moment. Raises `StateError`."""
         try:
             return self._transaction.switch.look(grant)
+        except sqlite3.Error as error:
+            raise from_sqlite(error, self._database.path) from error
+
+    def pins_generation(self, server: str) -> int | None:
+        """A number that changes with what is accepted of a server; None: it was never seen. Raises `StateError`."""
+        try:
+            return self._transaction.pins.generation(server)
         except sqlite3.Error as error:
             raise from_sqlite(error, self._database.path) from error
 
@@ -192,12 +230,14 @@ def _digest(data: bytes, drawn: Secrets) -> str:
     return blake2b(data, digest_size=32, key=drawn.digest_key).hexdigest()
 
 
-def _transaction(connection: sqlite3.Connection) -> Transaction:
+def _transaction(connection: sqlite3.Connection, knowledge: Knowledge | None = None) -> Transaction:
     return Transaction(
-        SqliteCounters(connection),
-        SqliteAudit(connection),
+        SqliteCounters(connection, knowledge),
+        SqliteAudit(connection, knowledge),
         SqliteGrants(connection),
-        SqliteLastCalls(connection),
+        SqliteLastCalls(connection, knowledge),
         SqliteSwitch(connection),
         SqliteGateways(connection),
+        SqliteApprovals(connection),
+        SqlitePins(connection),
     )

@@ -7,20 +7,36 @@ How records hang together is `chain`'s; what is kept of the arguments is `argume
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from gateway.policy.decision import Effect
 from gateway.state import chain
 from gateway.state.chain import LIST, Cell
 from gateway.state.failures import broken_chain, damaged
-from gateway.state.text import bounded
+from gateway.state.knowledge import Knowledge
+from gateway.state.text import LONGEST_BYTES, bounded
 
-Kind: TypeAlias = Literal["decided", "settled", "refused", "pruned", "adopted", "owner", "self-test", "definition"]
+Kind: TypeAlias = Literal[
+    "decided", "settled", "refused", "pruned", "adopted", "owner", "self-test", "definition", "question", "answer"
+]
+OF_NO_CALL: Final[tuple[Kind, ...]] = (
+    "pruned",
+    "adopted",
+    "owner",
+    "self-test",
+    "definition",
+    "question",
+    "answer",
+)
+"""Kinds of records that are no call, and count as none."""
 
 _MOST_NAMES: Final = 64
 _LONGEST_NAME_BYTES: Final = 256
 _NAMES_COLUMN: Final = chain.COLUMNS.index("argument_names")
+_MOMENTS: Final = (chain.COLUMNS.index("at"), chain.COLUMNS.index("latency_ms"))
 _TAIL: Final = f"SELECT seq, {LIST} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - constants
 _SINCE: Final = f"SELECT seq, {LIST} FROM audit WHERE seq > ? AND at >= ? ORDER BY seq LIMIT ?"  # noqa: S608 - constants
 _NEWEST: Final = f"SELECT seq, {LIST} FROM audit ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
@@ -59,6 +75,10 @@ class Record:
     values: str | None = None
 
 
+_FIELDS: Final = attrgetter(*(field.name for field in fields(Record)))
+"""All of a record, in the order of its columns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A record in its place: `seq` counts up from 1."""
@@ -90,12 +110,13 @@ class AuditLog(Protocol):
 class SqliteAudit:
     """The log of one open state file."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, knowledge: Knowledge | None = None) -> None:
         self._connection = connection
+        self._chain = chain.Chain(connection, knowledge)
 
     def append(self, record: Record) -> int:
         try:
-            return chain.append(self._connection, _cells(record))
+            return self._chain.append(_cells(record))
         except (LookupError, sqlite3.IntegrityError) as error:
             raise broken_chain(str(error)) from error
 
@@ -110,29 +131,27 @@ class SqliteAudit:
 
 
 def _cells(record: Record) -> tuple[Cell, ...]:
-    return (
-        record.kind,
-        bounded(record.decision_id),
-        record.at + 0.0,  # the file keeps no negative zero
-        bounded(record.grant),
-        bounded(record.session),
-        bounded(record.client_name),
-        bounded(record.client_version),
-        bounded(record.server),
-        bounded(record.method),
-        bounded(record.tool),
-        bounded(record.policy_revision),
-        record.effect,
-        bounded(record.rule),
-        bounded(record.reason),
-        bounded(record.message),
-        json.dumps(_names(record.argument_names)),
-        bounded(record.argument_digest),
-        record.upstream_status,
-        None if record.outcome is None else bounded(record.outcome),
-        None if record.latency_ms is None else record.latency_ms + 0.0,
-        None if record.values is None else bounded(record.values),
-    )
+    """The columns of a record. Nearly always every text of it fits, which is seen at one look."""
+    cells = list(_FIELDS(record))
+    cells[_NAMES_COLUMN] = _names_text(record.argument_names)
+    together = "".join([cell for cell in cells if type(cell) is str])
+    if len(together) > LONGEST_BYTES or not together.isascii():
+        cells = [
+            bounded(cell) if isinstance(cell, str) and at != _NAMES_COLUMN else cell for at, cell in enumerate(cells)
+        ]
+    for at in _MOMENTS:
+        if cells[at] is not None:
+            cells[at] += 0.0  # the file keeps no negative zero
+    return tuple(cells)
+
+
+def _names_text(names: tuple[str, ...]) -> str:
+    return _known_names(names) if sum(map(len, names)) <= _LONGEST_NAME_BYTES else json.dumps(_names(names))
+
+
+@lru_cache(maxsize=256)  # a tool is called with the same ones again and again
+def _known_names(names: tuple[str, ...]) -> str:
+    return json.dumps(_names(names))
 
 
 def _names(names: tuple[str, ...]) -> list[str]:

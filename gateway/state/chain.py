@@ -24,6 +24,7 @@ from hashlib import sha256
 from typing import Final, TypeAlias
 
 from gateway.jsonrpc import serialise
+from gateway.state.knowledge import Knowledge, Known
 
 Cell: TypeAlias = str | int | float | None
 
@@ -137,19 +138,32 @@ def ends(connection: sqlite3.Connection) -> Ends:
     return Ends(*row)
 
 
-def append(connection: sqlite3.Connection, cells: Sequence[Cell]) -> int:
-    """Write a record behind the newest one, within the transaction that is open; its `seq`.
+class Chain:
+    """The chain of one open file. With `knowledge`, its end is read only if somebody else may have moved it."""
 
-    Raises `sqlite3.IntegrityError` where something stands there already, `LookupError` as `ends` does.
-    """
-    newest, previous = connection.execute("SELECT seq, hash FROM audit_chain").fetchone() or (None, None)
-    if type(newest) is not int or type(previous) is not bytes:
-        raise LookupError(_NO_ENDS)
-    seq = newest + 1
-    linked = link(previous, seq, cells)
-    connection.execute(_INSERT, (seq, *cells, linked))
-    connection.execute("UPDATE audit_chain SET seq = ?, hash = ? WHERE id = 1", (seq, linked))
-    return seq
+    def __init__(self, connection: sqlite3.Connection, knowledge: Knowledge | None = None) -> None:
+        self._connection = connection
+        self._end: Known[None, tuple[int, bytes]] = Known(knowledge)
+
+    def append(self, cells: Sequence[Cell]) -> int:
+        """Write a record behind the newest one, within the transaction that is open; its `seq`.
+
+        Raises `sqlite3.IntegrityError` where something stands there already, `LookupError` as `ends` does.
+        """
+        known = self._end.rows()
+        newest, previous = known.get(None) or self._read()
+        seq = newest + 1
+        linked = link(previous, seq, cells)
+        self._connection.execute(_INSERT, (seq, *cells, linked))
+        self._connection.execute("UPDATE audit_chain SET seq = ?, hash = ? WHERE id = 1", (seq, linked))
+        known[None] = (seq, linked)
+        return seq
+
+    def _read(self) -> tuple[int, bytes]:
+        row = self._connection.execute("SELECT seq, hash FROM audit_chain").fetchone()
+        if row is None or list(map(type, row)) != [int, bytes]:
+            raise LookupError(_NO_ENDS)
+        return row[0], row[1]
 
 
 def begin(connection: sqlite3.Connection) -> None:
@@ -163,11 +177,12 @@ def begin(connection: sqlite3.Connection) -> None:
     (state_id,) = connection.execute("SELECT value FROM meta WHERE name = 'state_id'").fetchone()
     start = genesis(state_id)
     connection.execute("INSERT INTO audit_chain VALUES (1, 0, ?, 0, ?)", (start, start))
+    chain = Chain(connection)
     newest: Sequence[Cell] = ()
     for newest in connection.execute(f"SELECT {LIST} FROM audit_before ORDER BY seq"):  # noqa: S608 - constants
-        append(connection, newest)
+        chain.append(newest)
     if newest:
-        append(connection, _adopted(ends(connection).seq, newest[2]))
+        chain.append(_adopted(ends(connection).seq, newest[2]))
     connection.execute("DROP TABLE audit_before")
     for statement in _INDEXES:
         connection.execute(statement)

@@ -17,7 +17,7 @@ class Charging:
         self._server = server
         self._grant = grant
         self._session = session
-        self._kept: dict[Limit, Charge] = {}
+        self._kept: dict[int, Charge] = {}  # by `id`, of limits that are kept with their charges
 
     def of(
         self, limits: Sequence[Limit], arguments: Mapping[str, Json], digest: Callable[[bytes], str]
@@ -32,10 +32,10 @@ class Charging:
                 )
 
     def _plain(self, limit: Limit) -> Charge:
-        charge = self._kept.get(limit)
-        if charge is None:
+        charge = self._kept.get(id(limit))
+        if charge is None or charge.limit is not limit:
             charge = charge_for(limit, server=self._server, grant=self._grant, session=self._session)
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
-            self._kept[limit] = charge
+            self._kept[id(limit)] = charge
         return charge

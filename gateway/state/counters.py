@@ -14,9 +14,8 @@ What must stay true (policy language, "Limits"; threats B24, B25):
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, Protocol
 
@@ -45,28 +44,24 @@ class CounterKey:
     seconds: int
     strategy: Strategy
     per: str | None = None
+    identity: bytes = field(init=False, compare=False, repr=False)
+    """Sixteen bytes that stand for this key, made once: a call asks for them more than once."""
 
-    def digest(self) -> bytes:
-        """Sixteen bytes that stand for this key."""
-        return _digest(self)
-
-
-@lru_cache(maxsize=4096)  # the same few counters are asked for with every call
-def _digest(key: CounterKey) -> bytes:
-    """JSON keeps the parts apart whatever characters they hold."""
-    parts = [
-        key.server,
-        key.layer,
-        key.scope,
-        key.owner,
-        key.tools_key,
-        key.counter,
-        key.window,
-        key.seconds,
-        key.strategy,
-        key.per,
-    ]
-    return blake2b(json.dumps(parts).encode("ascii"), digest_size=16).digest()
+    def __post_init__(self) -> None:
+        parts = [
+            self.server,
+            self.layer,
+            self.scope,
+            self.owner,
+            self.tools_key,
+            self.counter,
+            self.window,
+            self.seconds,
+            self.strategy,
+            self.per,
+        ]  # JSON keeps the parts apart whatever characters they hold
+        digest = blake2b(json.dumps(parts).encode("ascii"), digest_size=16).digest()
+        object.__setattr__(self, "identity", digest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Final
 from gateway.errors import StateError
 from gateway.state.amounts import minus, parse, plus
 from gateway.state.counters import Charge, CounterKey, Exhausted, Hold, Reservation, Usage
+from gateway.state.knowledge import Knowledge, Known
 from gateway.state.text import bounded
 from gateway.state.windows import Row, Standing, windows
 
@@ -19,6 +20,7 @@ _KEY: Final = 'server, layer, scope, owner, tools_key, counter, "window", second
 _BY_KEY: Final = f"SELECT {_ROW} FROM counters WHERE identity = ?"  # noqa: S608 - constants
 _BY_NUMBER: Final = f"SELECT {_ROW} FROM counters WHERE id = ?"  # noqa: S608 - constants
 _ALL: Final = f"SELECT {_ROW}, {_KEY} FROM counters ORDER BY id"  # noqa: S608 - constants
+_CHARGE: Final = "UPDATE counters SET newest = ?, used = ?, serial = ? WHERE id = ?"
 _CREATE: Final = (
     f"INSERT INTO counters (identity, newest, used, serial, {_KEY}) "  # noqa: S608 - constants
     f"VALUES (?, ?, '0', 0{', ?' * 10})"
@@ -34,27 +36,42 @@ _WHOLE_SESSION_SECONDS: Final = 366 * 24 * 3600
 class SqliteCounters:
     """The counters of one open state file; to be used within a transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, knowledge: Knowledge | None = None) -> None:
         self._connection = connection
+        self._known: Known[bytes, Row] = Known(knowledge)
         self._windows = windows(connection)
 
     def reserve(self, charges: Sequence[Charge], now: float) -> Reservation | Exhausted:
+        if not charges:
+            return Reservation()
+        if len(charges) > 1 and len({charge.key.identity for charge in charges}) < len(charges):
+            return self._reserve_in_turn(charges, _microseconds(now))
         moment = _microseconds(now)
-        together = len(charges) > 1  # one that does not fit has changed nothing
-        if together:
-            self._connection.execute("SAVEPOINT reserve")
-        holds: list[Hold] = []
+        found: list[tuple[Charge, Row | None, Standing]] = []
         for charge in charges:
-            taken = self._take(charge, moment)
-            if isinstance(taken, Exhausted):
-                if together:
-                    self._connection.execute("ROLLBACK TO reserve")
-                    self._connection.execute("RELEASE reserve")
+            row = self._find(charge.key)
+            standing = self._standing(charge, row, moment)
+            if isinstance(standing, Exhausted):  # nothing was written yet
                 self._tidy(charge, moment)
-                return taken
-            holds.append(taken)
-        if together:
-            self._connection.execute("RELEASE reserve")
+                return standing
+            found.append((charge, row, standing))
+        return Reservation(tuple([self._take(*each, moment) for each in found]))
+
+    def _reserve_in_turn(self, charges: Sequence[Charge], moment: int) -> Reservation | Exhausted:
+        """Charges of which two are of one counter: each must see what the one before it took."""
+        holds: list[Hold] = []
+        self._connection.execute("SAVEPOINT reserve")
+        for charge in charges:
+            row = self._find(charge.key)
+            standing = self._standing(charge, row, moment)
+            if isinstance(standing, Exhausted):
+                self._connection.execute("ROLLBACK TO reserve")
+                self._connection.execute("RELEASE reserve")
+                self._known.forget()
+                self._tidy(charge, moment)
+                return standing
+            holds.append(self._take(charge, row, standing, moment))
+        self._connection.execute("RELEASE reserve")
         return Reservation(tuple(holds))
 
     def peek(self, charges: Sequence[Charge], now: float) -> Exhausted | None:
@@ -87,18 +104,13 @@ class SqliteCounters:
         given = (_WHOLE_SESSION_SECONDS, _LEFTOVER_SECONDS, _microseconds(now))
         self._forget(self._connection.execute(_LEFTOVERS, given))
 
-    def _take(self, charge: Charge, moment: int) -> Hold | Exhausted:
-        found = self._find(charge.key)
-        standing = self._standing(charge, found, moment)
-        if isinstance(standing, Exhausted):
-            return standing
+    def _take(self, charge: Charge, found: Row | None, standing: Standing, moment: int) -> Hold:
         row = found or self._create(charge.key, moment)
         at, serial = max(row.newest, moment), row.serial + 1
         self._windows[charge.key.strategy].keep(row, standing, serial, at, charge.cost)
-        self._connection.execute(
-            "UPDATE counters SET newest = ?, used = ?, serial = ? WHERE id = ?",
-            (at, str(plus(standing.used, charge.cost)), serial, row.id),
-        )
+        used = plus(standing.used, charge.cost)
+        self._connection.execute(_CHARGE, (at, str(used), serial, row.id))
+        self._known.rows()[charge.key.identity] = row._replace(newest=at, used=used, serial=serial)
         return Hold(row.id, serial, at, charge)
 
     def _standing(self, charge: Charge, row: Row | None, moment: int) -> Standing | Exhausted:
@@ -126,6 +138,7 @@ class SqliteCounters:
             window.forget(row, standing)
             changed = (at, str(standing.used), row.id)
             self._connection.execute("UPDATE counters SET newest = ?, used = ? WHERE id = ?", changed)
+            self._known.forget()
 
     def _give_back(self, hold: Hold, moment: int) -> None:
         row = self._read(_BY_NUMBER, hold.counter) if hold.charge.cost else None  # of nothing, nothing is given back
@@ -142,13 +155,20 @@ class SqliteCounters:
             "UPDATE counters SET used = ?, refund_window = ?, refunded = ? WHERE id = ?",
             (str(left), current, refunded, row.id),
         )
+        self._known.forget()
 
     def _usage(self, row: Row, key: CounterKey, moment: int) -> Usage:
         used, start, end = self._windows[key.strategy].extent(row, max(row.newest, moment))
         return Usage(key, used, start / _SECOND, None if end is None else end / _SECOND)
 
     def _find(self, key: CounterKey) -> Row | None:
-        return self._read(_BY_KEY, key.digest())
+        known = self._known.rows()
+        row = known.get(key.identity)
+        if row is None:
+            row = self._read(_BY_KEY, key.identity)
+            if row is not None:
+                known[key.identity] = row
+        return row
 
     def _read(self, query: str, value: bytes | int) -> Row | None:
         found = self._connection.execute(query, (value,)).fetchone()
@@ -159,7 +179,7 @@ class SqliteCounters:
         per = None if key.per is None else bounded(key.per)
         created = self._connection.execute(
             _CREATE,
-            (key.digest(), moment, *(bounded(name) for name in names), key.seconds, key.strategy, per),
+            (key.identity, moment, *(bounded(name) for name in names), key.seconds, key.strategy, per),
         )
         if created.lastrowid is None:
             raise StateError("the state file did not take a new counter")
@@ -170,6 +190,7 @@ class SqliteCounters:
         self._connection.executemany("DELETE FROM hits WHERE counter = ?", gone)
         self._connection.executemany("DELETE FROM refunds WHERE counter = ?", gone)
         self._connection.executemany("DELETE FROM counters WHERE id = ?", gone)
+        self._known.forget()
 
 
 def _row(values: tuple[int, int, str, int, int, int, int]) -> Row:

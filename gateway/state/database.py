@@ -26,6 +26,7 @@ from gateway.clock import Clock
 from gateway.errors import StateError
 from gateway.state import files, migrations
 from gateway.state.failures import from_sqlite, is_busy
+from gateway.state.knowledge import Knowledge
 
 T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
@@ -50,6 +51,8 @@ class Database:
         self._pause = pause
         self._between = between
         self._file = files.identity(path)
+        self._others: int | None = None
+        self.knowledge = Knowledge()
 
     @classmethod
     async def open(
@@ -71,13 +74,17 @@ class Database:
         Raises `StateError` when the file stays locked for `patience` seconds, or cannot be written.
         """
         await self._when_free(self._begin, patience)
+        done = False
         try:
             self._still_ours()
             result = work()
             self.connection.execute("COMMIT")
+            done = True
         except sqlite3.Error as error:
             raise from_sqlite(error, self.path) from error
         finally:
+            if not done:
+                self.knowledge.is_outdated()
             if self.connection.in_transaction:
                 self._roll_back()
         return result
@@ -123,6 +130,11 @@ class Database:
                 "start the gateway again",
                 told="the state file was moved or replaced",
             )
+        others = self.connection.execute("PRAGMA data_version").fetchone()[0]
+        if others == self._others:
+            return
+        self._others = others
+        self.knowledge.is_outdated()
         if migrations.version(self.connection) != migrations.VERSION:
             raise StateError(
                 f"the state file `{self.path}` was changed by another version of this program",

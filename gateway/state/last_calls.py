@@ -20,11 +20,12 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, Protocol
 
+from gateway.state.knowledge import Knowledge, Known
+
 _MICRO: Final = Decimal("0.000001")
 _NOTE: Final = """
     INSERT INTO last_calls (identity, at) VALUES (?, ?)
     ON CONFLICT (identity) DO UPDATE SET at = excluded.at"""
-_BOTH: Final = "SELECT identity, at FROM last_calls WHERE identity IN (?, ?)"
 _LOOK: Final = """
     INSERT INTO last_calls (identity, at) VALUES (?, ?)
     ON CONFLICT (identity) DO UPDATE SET at = max(at, excluded.at)"""
@@ -63,19 +64,22 @@ class LastCalls(Protocol):
 class SqliteLastCalls:
     """The last calls of one open state file."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, knowledge: Knowledge | None = None) -> None:
         self._connection = connection
+        self._known: Known[bytes, int | None] = Known(knowledge)
 
     def note(self, server: str, grant: str, tool: str, now: float, own: Noted | None = None) -> Noted:
         identity, whole = _digest(server, grant, tool), _digest(server, grant)
-        known: dict[bytes, int] = dict(self._connection.execute(_BOTH, (identity, whole)))
-        looked, last = known.get(whole), known.get(identity)
+        looked, last = self._at(whole), self._at(identity)
         at = max(_microseconds(now), looked or 0, -1 if last is None else last + 1)
         self._connection.execute(_NOTE, (identity, at))
+        self._known.rows()[identity] = at
         return Noted(tool, at, _without(own, tool, last))
 
     def look(self, server: str, grant: str, now: float) -> None:
-        self._connection.execute(_LOOK, (_digest(server, grant), _microseconds(now)))
+        whole, moment = _digest(server, grant), _microseconds(now)
+        self._connection.execute(_LOOK, (whole, moment))
+        self._known.rows().pop(whole, None)
 
     def since(
         self, server: str, grant: str, tools: Iterable[str], now: float, own: Noted | None = None
@@ -86,8 +90,11 @@ class SqliteLastCalls:
         return {tool: max(0, newest - at) * _MICRO for tool, at in found.items() if at is not None}
 
     def _at(self, identity: bytes) -> int | None:
-        row = self._connection.execute("SELECT at FROM last_calls WHERE identity = ?", (identity,)).fetchone()
-        return None if row is None else int(row[0])
+        known = self._known.rows()
+        if identity not in known:
+            row = self._connection.execute("SELECT at FROM last_calls WHERE identity = ?", (identity,)).fetchone()
+            known[identity] = None if row is None else int(row[0])
+        return known[identity]
 
 
 def _without(own: Noted | None, tool: str, last: int | None) -> int | None:

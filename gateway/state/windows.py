@@ -15,9 +15,8 @@ Session: `used` is all that was charged; it ends with its session, and nothing b
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gateway.policy.decision import Strategy
 from gateway.state.amounts import minus, parse, plus
@@ -27,8 +26,7 @@ _FEW: Final = 4
 _LONGEST_WALK: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A counter as it stands in the file. `span` is its window's length in microseconds."""
 
     id: int
@@ -40,8 +38,7 @@ class Row:
     span: int
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What is used at a moment; hits up to the serial `expired` no longer count."""
 
     used: Decimal = _NOTHING

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from gateway.errors import StateError
 from gateway.state import Record, State, chain, migrations
 from gateway.state.audit import SqliteAudit
+from gateway.state.database import connect
 from gateway.state.evidence import examining
 from tests.unit.state.manual import ManualClock
 
@@ -76,7 +78,8 @@ async def test_a_log_that_is_not_as_it_was_left_takes_no_record(
     state: State, record: Record, damage: str, words: str
 ) -> None:
     await state.atomically(lambda tx: tx.audit.append(record))
-    state._database.connection.execute(damage)
+    with closing(connect(state._database.path)) as another:  # what this process did itself it knows
+        another.execute(damage)
     with pytest.raises(StateError) as raised:
         await state.atomically(lambda tx: tx.audit.append(record))
     assert str(raised.value) == (
