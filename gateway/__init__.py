@@ -13,6 +13,7 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     interceptor  one judged request: judge, relay, settle
     filters      what a client gets to see of the upstream's lists   | translation  between the eras
     judging      what is decided and recorded of it, at one moment
+    pinned       whether what the server announces is what was accepted of it
     approvals    how a person is asked, and how a call waits for the answer
     crowd        who waits when too much is in flight
     case         what judging is about and what it needs             | exchanges  calls that were asked for more

@@ -33,6 +33,7 @@ from gateway.jsonrpc import Message
 from gateway.keyid.recommended import policy as recommended_policy
 from gateway.layered import Layered, overlay
 from gateway.mirror import Mirror
+from gateway.pinned import Pinned
 from gateway.policies import NoPolicy, Policies, Source, choose, exists
 from gateway.policy import Facts, Layer, Policy
 from gateway.questions import Questions
@@ -93,9 +94,10 @@ class _OpenState:
 class _Surroundings:
     """What the interceptor asks of the other rooms."""
 
-    def __init__(self, policies: Layered, mirror: Mirror, state: _OpenState, grant: str) -> None:
+    def __init__(self, policies: Layered, mirror: Mirror, pinned: Pinned, state: _OpenState, grant: str) -> None:
         self._policies = policies
         self._mirror = mirror
+        self._pinned = pinned
         self._state = state
         self._grant = grant
         self._noted: str | None = None
@@ -111,14 +113,16 @@ class _Surroundings:
         return await self._state.get()
 
     async def look_up(self, tool: str, request: Message) -> Answer | None:
-        return await self._mirror.ensure(tool, request)
+        failed = await self._mirror.ensure(tool, request)
+        if failed is None:
+            await self._pinned.settle(tool)
+        return failed
 
     def in_force(self) -> Policy | NoPolicy:
         return self._policies.in_force
 
     def facts(self, tool: str) -> Facts:
-        catalogue = self._mirror.catalogue
-        return catalogue.facts(tool)
+        return self._pinned.facts(tool)
 
     async def note_policy(self, file: str) -> None:
         """Remember that this grant was judged by a file: from now on it never falls back to the built-in pack."""
@@ -151,9 +155,11 @@ class Gateway:
         self._mirrored = mirrored = Catalogue(self._listed)
         self._announced = Announced(settings.state, settings.server, self._state.get)
         self._upstream = Upstream(_admitted(http, settings, clock), self._deliver, self._renewed, mirrored.changed)
-        mirror = Mirror(mirrored, self._upstream, clock)
+        mirror = Mirror(mirrored, self._upstream, clock, whole=settings.pins == "enforce")
         self._policies = self._layered()
         self._around = _Surroundings(self._policies, mirror, self._state, settings.grant)
+        self._pinned = Pinned(settings.pins, identity, mirrored, self._state.get, clock=clock, changed=self._repinned)
+        self._around = _Surroundings(self._policies, mirror, self._pinned, self._state, settings.grant)
         identity = Identity(settings.grant, self._session, settings.server)
         self._interceptor = Interceptor(
             identity,
@@ -168,6 +174,7 @@ class Gateway:
             self._upstream,
             mirror,
             self._interceptor,
+            pinned=self._pinned,
             self._policies,
             max_depth=settings.max_depth,
             questions=Questions(settings.switch_off),
@@ -213,7 +220,11 @@ class Gateway:
         except StateError as error:
             _LOG.error("the state is not available, every call is refused: %s", error)
         self._attending = asyncio.create_task(self._attendance.follow(self._state.get))
-        await self._policies.watch()
+        pins = asyncio.create_task(self._pinned.follow())
+        try:
+            await self._policies.watch()
+        finally:
+            pins.cancel()
 
     async def _finish(self, patience: float, stopped: asyncio.Event) -> None:
         clock = asyncio.get_running_loop().time
@@ -287,6 +298,10 @@ class Gateway:
         return None if isinstance(policy, NoPolicy) else policy
 
     def _listed(self) -> None:
+        self._pinned.listed()
+
+    def _repinned(self) -> None:
+        self._relay.pins_changed()
         self._announced.listed(self._mirrored, self._policy)
 
     def _rejected(self, report: str) -> None:

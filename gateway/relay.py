@@ -30,6 +30,7 @@ from gateway.interceptor import Interceptor
 from gateway.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Id, Message, Refusal, parse
 from gateway.mirror import Mirror
 from gateway.notices import Notices
+from gateway.pinned import Pinned
 from gateway.policies import InForce, NoPolicy
 from gateway.policy import Policy
 from gateway.questions import Questions
@@ -57,6 +58,7 @@ class Relay:
         interceptor: Interceptor,
         policies: InForce,
         *,
+        pinned: Pinned,
         max_depth: int,
         questions: Questions,
         listing: Listing,
@@ -66,9 +68,10 @@ class Relay:
         self._upstream = upstream
         self._mirror = mirror
         self._policies = policies
+        self._pinned = pinned
         self._max_depth = max_depth
         self._questions = questions
-        self._dispatch = Dispatch(upstream, mirror, interceptor, policies, questions, listing=listing)
+        self._dispatch = Dispatch(upstream, mirror, interceptor, policies, questions, pinned=pinned, listing=listing)
         self._listing = listing
         self._bridge = Bridge(
             upstream, send, serve=self._dispatch.line, judge=self._dispatch.judged, missed=mirror.catalogue.changed
@@ -247,6 +250,7 @@ class Relay:
         if answer.response is None:
             return replies.failure(message, answer.failure or "no answer", answer)
         self._notices.opened(answer.result or {})
+        self._pinned.opened(answer.result)
         return replies.relayed(answer.response)
 
     # --- from the upstream --------------------------------------------------------------------------------------------
@@ -285,6 +289,10 @@ class Relay:
         """Tell the client which lists look different now."""
         changed = changed_lists(self._mirror.catalogue.names(), old, new, self._listing)
         self._start(self._notices.lists_changed(changed))
+
+    def pins_changed(self) -> None:
+        """Tell the client that other tools are listed now."""
+        self._start(self._notices.lists_changed(("tools",)))
 
     def policy_rejected(self, report: str) -> None:
         """Tell the client that an edit was not taken."""

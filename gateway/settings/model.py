@@ -34,6 +34,7 @@ class Settings:
     switch_off: frozenset[str]
     list: Literal["all", "callable"]
     conceal_hidden: bool
+    pins: Literal["off", "warn", "enforce"]
     log_level: str
     log_file: Path
     connect_timeout: float

@@ -29,6 +29,7 @@ from gateway.settings.values import (
     optional,
     optional_url,
     path,
+    pins,
     policy,
     profile,
     seconds,
@@ -147,6 +148,14 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "off",
         bool,
         switch=True,
+    ),
+    Option(
+        "pins",
+        "MODE",
+        "whether a tool that changed or is new, or changed instructions, wait for `keyid-gateway pins accept`: `off`, "
+        "`warn` (says so in the log and records it) or `enforce` (refuses and does not list them)",
+        pins,
+        "warn",
     ),
     Option("log_level", "LEVEL", "how much is logged: " + ", ".join(LEVELS), level, "info"),
     Option(

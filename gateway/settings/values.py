@@ -195,6 +195,12 @@ def listing(text: str) -> str:
     return text
 
 
+def pins(text: str) -> str:
+    if text not in ("off", "warn", "enforce"):
+        raise ValueError("`off`, `warn` or `enforce` is needed")
+    return text
+
+
 def switch(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0"):
         raise ValueError("`true` or `false` is needed")

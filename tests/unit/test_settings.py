@@ -102,6 +102,7 @@ def test_every_option_can_be_given_in_all_four_ways(place: Place, name: str, mon
         "switch_off": "sampling",
         "list": "callable",
         "conceal_hidden": "true",
+        "pins": "enforce",
         "log_level": "error",
         "max_message_bytes": "2048",
         "audit_arguments": "keys",
