@@ -157,10 +157,9 @@ class Gateway:
         self._upstream = Upstream(_admitted(http, settings, clock), self._deliver, self._renewed, mirrored.changed)
         mirror = Mirror(mirrored, self._upstream, clock, whole=settings.pins == "enforce")
         self._policies = self._layered()
-        self._around = _Surroundings(self._policies, mirror, self._state, settings.grant)
+        identity = Identity(settings.grant, self._session, settings.server)
         self._pinned = Pinned(settings.pins, identity, mirrored, self._state.get, clock=clock, changed=self._repinned)
         self._around = _Surroundings(self._policies, mirror, self._pinned, self._state, settings.grant)
-        identity = Identity(settings.grant, self._session, settings.server)
         self._interceptor = Interceptor(
             identity,
             self._around,
@@ -174,8 +173,8 @@ class Gateway:
             self._upstream,
             mirror,
             self._interceptor,
-            pinned=self._pinned,
             self._policies,
+            pinned=self._pinned,
             max_depth=settings.max_depth,
             questions=Questions(settings.switch_off),
             listing=settings.list,
@@ -298,11 +297,11 @@ class Gateway:
         return None if isinstance(policy, NoPolicy) else policy
 
     def _listed(self) -> None:
+        self._announced.listed(self._mirrored, self._policy)
         self._pinned.listed()
 
     def _repinned(self) -> None:
         self._relay.pins_changed()
-        self._announced.listed(self._mirrored, self._policy)
 
     def _rejected(self, report: str) -> None:
         self._relay.policy_rejected(report)
