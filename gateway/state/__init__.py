@@ -179,7 +179,7 @@ class State:
     def halt(self, grant: str) -> Halt | None:
         """What keeps `grant` from calling at this moment. Raises `StateError`."""
         try:
-            return self._transaction.switch.look(grant)
+            return SqliteSwitch(self._database.connection).look(grant)  # no transaction tells what is outdated
         except sqlite3.Error as error:
             raise from_sqlite(error, self._database.path) from error
 
@@ -246,7 +246,7 @@ def _transaction(connection: sqlite3.Connection, knowledge: Knowledge | None = N
         SqliteAudit(connection, knowledge),
         SqliteGrants(connection),
         SqliteLastCalls(connection, knowledge),
-        SqliteSwitch(connection),
+        SqliteSwitch(connection, knowledge),
         SqliteGateways(connection),
         SqlitePins(connection),
         SqliteApprovals(connection),

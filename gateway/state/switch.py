@@ -1,13 +1,15 @@
 """The switch: who may not call at the moment, since when, and why. It outlives every process.
 
 One row stands for everyone (`stop`), and one for each grant that was revoked. Both are looked at in one statement, in
-the transaction that decides: what is committed before a call is decided holds for that call, in every process.
+the transaction that decides: what is committed before a call is decided holds for that call, in every process. As long
+as nobody else has written to the file (`knowledge`), what was found before is still so, and it is no statement at all.
 """
 
 import sqlite3
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from gateway.state.knowledge import Knowledge, Known
 from gateway.state.text import bounded
 
 EVERYONE: Final = ""
@@ -59,22 +61,28 @@ class Switch(Protocol):
 class SqliteSwitch:
     """The switch of one open state file."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, knowledge: Knowledge | None = None) -> None:
         self._connection = connection
+        self._known: Known[str, Halt | None] = Known(knowledge)
 
     def look(self, grant: str) -> Halt | None:
-        row = self._connection.execute(_LOOK, (bounded(grant),)).fetchone()
-        return None if row is None else _halt(row)
+        known = self._known.rows()
+        if grant not in known:
+            row = self._connection.execute(_LOOK, (bounded(grant),)).fetchone()
+            known[grant] = None if row is None else _halt(row)
+        return known[grant]
 
     def all(self) -> list[Halt]:
         return [_halt(row) for row in self._connection.execute(_ALL)]
 
     def halt(self, halt: Halt) -> None:
+        self._known.forget()
         self._connection.execute(
             _HALT, (bounded(halt.grant), halt.since, bounded(halt.by), bounded(halt.reason), int(halt.at_once))
         )
 
     def lift(self, grant: str) -> Halt | None:
+        self._known.forget()
         row = self._connection.execute(
             f"DELETE FROM halts WHERE grant_name = ? RETURNING {_COLUMNS}",  # noqa: S608 - constants
             (bounded(grant),),

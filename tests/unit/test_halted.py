@@ -73,8 +73,9 @@ async def test_a_stop_that_ends_calls_ends_a_call_with_the_refusal() -> None:
     assert ended is not None
     assert (ended.rule, ended.reason) == ("(stopped)", "stopped")
     assert ended.message == (
-        "Stopped by the owner (since 2023-11-14 22:13:20 UTC): odd mails. This call was running, was cancelled, and may "
-        "have had its effect. Nothing passes until a person runs `keyid-gateway resume` in a terminal"
+        "Stopped by the owner (since 2023-11-14 22:13:20 UTC): odd mails. "
+        "This call was running, was cancelled, and may have had its effect. "
+        "Nothing passes until a person runs `keyid-gateway resume` in a terminal"
     )
     await asyncio.gather(*world.underway._telling)
     assert world.told == [REQUEST]

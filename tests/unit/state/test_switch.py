@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway.state.knowledge import Knowledge
 from gateway.state.migrations import migrate
 from gateway.state.switch import EVERYONE, Halt, SqliteSwitch
 from tests.unit.state.manual import MIDNIGHT
@@ -75,3 +76,21 @@ def test_looking_is_one_statement_that_an_index_answers(connection: sqlite3.Conn
     assert len(seen) == 1
     plan = connection.execute(f"EXPLAIN QUERY PLAN {seen[0]}").fetchall()
     assert [row[3] for row in plan] == ["SEARCH halts USING PRIMARY KEY (grant_name=?)"]
+
+
+def test_what_is_known_is_not_asked_again_until_somebody_else_writes(connection: sqlite3.Connection) -> None:
+    knowledge = Knowledge()
+    switch = SqliteSwitch(connection, knowledge)
+    assert switch.look("bot") is None
+    seen: list[str] = []
+    connection.set_trace_callback(seen.append)
+    assert switch.look("bot") is None
+    assert seen == []
+    connection.set_trace_callback(None)
+    SqliteSwitch(connection).halt(REVOKED)  # somebody else
+    knowledge.is_outdated()
+    assert switch.look("bot") == REVOKED
+    switch.halt(STOP)
+    assert switch.look("bot") == STOP
+    switch.lift(EVERYONE)
+    assert switch.look("bot") == REVOKED
