@@ -18,7 +18,6 @@ Refusals are values until `gateway.replies` writes them down. This module knows 
 
 import asyncio
 import logging
-import secrets
 from dataclasses import replace
 
 from gateway import replies
@@ -34,6 +33,7 @@ from gateway.policy import Decision, concealed, refuse_state
 from gateway.settling import Outcome, Settling
 from gateway.state import SessionTally, State, Transaction
 from gateway.state.arguments import Keeping
+from gateway.state.ids import DecisionIds
 from gateway.upstream import Answer
 
 _LOG = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ class Interceptor:
         self._clock = clock
         self._judge = Judge(identity, surroundings, clock, keeping)
         self._settling = Settling()
+        self._ids = DecisionIds()
 
     @property
     def tally(self) -> SessionTally:
@@ -110,7 +111,9 @@ class Interceptor:
         await self._settling.finish(patience)
 
     def _case(self, request: Message, client: Client) -> Case:
-        return Case(secrets.token_hex(8), request, serialise(request.body), client, self._clock.monotonic())
+        return Case(
+            self._ids.next(self._clock.now()), request, serialise(request.body), client, self._clock.monotonic()
+        )
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
