@@ -123,8 +123,7 @@ class InClient:
         if seal is None or request.id not in self._stateless or not self.can_ask(request):
             return None
         carried = {name: request.params[name] for name in _CARRIED if name in request.params}
-        about = About(self._grant, self._server, question.tool, question.arguments)
-        state = seal.close(Kept(question.id, question.expires_at, carried), about)
+        state = seal.close(Kept(question.id, question.expires_at, carried), self._about(request))
         if state is None:
             return None
         asked: dict[str, Json] = {_KEY: _asked(question)}
@@ -153,14 +152,16 @@ class InClient:
         seal = Seal.of(self._digest())
         if seal is None or request.id is None or not self._stateless.get(request.id, False):
             return None
+        return seal.open(state, self._about(request), self._now())
+
+    def _about(self, request: Message) -> About:
         tool, arguments = request.params.get("name"), request.params.get("arguments")
-        about = About(
+        return About(
             self._grant,
             self._server,
             tool if isinstance(tool, str) else "",
             arguments if isinstance(arguments, dict) else {},
         )
-        return seal.open(state, about, self._now())
 
 
 def _asked(question: Question) -> dict[str, Json]:
