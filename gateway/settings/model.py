@@ -35,6 +35,8 @@ class Settings:
     list: Literal["all", "callable"]
     conceal_hidden: bool
     pins: Literal["off", "warn", "enforce"]
+    approve_in_client: tuple[str, ...]
+    approve_desktop: Literal["off", "notify", "dialog"]
     log_level: str
     log_file: Path
     connect_timeout: float

@@ -17,8 +17,10 @@ from gateway.settings.model import APP, usual_state
 from gateway.settings.values import (
     LEVELS,
     client_key,
+    client_name,
     client_secret,
     count,
+    desktop,
     flow,
     grant,
     header,
@@ -156,6 +158,24 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "`warn` (says so in the log and records it) or `enforce` (refuses and does not list them)",
         pins,
         "warn",
+    ),
+    Option(
+        "approve_in_client",
+        "CLIENT",
+        "the name of a client that shows every question to a person, who then approves calls in it; a client that acts "
+        "by itself could answer for its owner, so none is named by default",
+        client_name,
+        "none",
+        tuple,
+        repeatable=True,
+    ),
+    Option(
+        "approve_desktop",
+        "HOW",
+        "what appears on this desktop when a person has to approve a call: `off`, `notify` (it says where to answer), "
+        "`dialog` (a click answers, unless there is a PIN; whatever operates the screen can click too)",
+        desktop,
+        "notify",
     ),
     Option("log_level", "LEVEL", "how much is logged: " + ", ".join(LEVELS), level, "info"),
     Option(

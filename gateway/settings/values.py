@@ -195,6 +195,18 @@ def listing(text: str) -> str:
     return text
 
 
+def client_name(text: str) -> str:
+    if not text or len(text) > 200 or not text.isprintable():
+        raise ValueError("the name by which a client introduces itself is needed, in printable characters")
+    return text
+
+
+def desktop(text: str) -> str:
+    if text not in ("off", "notify", "dialog"):
+        raise ValueError("`off`, `notify` or `dialog` is needed")
+    return text
+
+
 def pins(text: str) -> str:
     if text not in ("off", "warn", "enforce"):
         raise ValueError("`off`, `warn` or `enforce` is needed")

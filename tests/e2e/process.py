@@ -47,6 +47,7 @@ class Home:
             "KEYID_GATEWAY_STATE": str(self.state),
             "KEYID_GATEWAY_CONFIG_DIR": str(self.config),
             "KEYID_GATEWAY_LOG_FILE": str(self.path / "gateway.log"),
+            "KEYID_GATEWAY_APPROVE_DESKTOP": "off",
             **self.environment,
         }
 
