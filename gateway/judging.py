@@ -124,7 +124,7 @@ class Judge:
             return decide_request(policy, case.request.method, case.request.params), policy.revision
         facts = self._facts(tx, case, call, policy, now=now, former=former)
         if same is not None and facts.circumstances is not None:
-            ages = self._recent.ages(same, self._clock.monotonic())
+            ages = self._recent.ages(same, self._clock.monotonic(), policy.counts_same(call.tool))
             facts = replace(facts, circumstances=replace(facts.circumstances, same=ages))
         return decide(policy, call, facts), policy.revision
 

@@ -24,7 +24,7 @@ from typing import Final, cast
 from gateway.authoring.risk import CATEGORIES, Risk, assess
 from gateway.jsonrpc import Json
 from gateway.keyid import Category, pack, recommended
-from gateway.keyid.pack import Limit, Restrictions, Tool
+from gateway.keyid.pack import Limit, Loop, Restrictions, Tool
 
 _SENSITIVE: Final[Restrictions] = (
     Limit(5, "minute", "what opens doors is handed out a few at a time"),
@@ -62,7 +62,7 @@ class Scanned:
         if self.risk.category == "Destructive":
             return "hidden"
         limits = ", ".join(part.says for part in self.restrictions if isinstance(part, Limit))
-        rules = sum(not isinstance(part, Limit) for part in self.restrictions)
+        rules = sum(not isinstance(part, Limit | Loop) for part in self.restrictions)
         also = f"{rules} rule{'s' * (rules != 1)} on arguments" if rules else ""
         return "; ".join(part for part in (limits, also) if part) or "open"
 
@@ -101,6 +101,7 @@ def document(tools: Sequence[Scanned], *, server: str) -> dict[str, Json]:
         description=f"Written from the tools that {server} announced. What is not named here is refused.",
         hide=[tool.name for tool in listed if tool.risk.category == "Destructive"],
         brakes=recommended.BRAKES,
+        loop=recommended.LOOP,
     )
 
 
@@ -141,7 +142,7 @@ def _tool(tool: Scanned, entry: dict[str, Json]) -> Iterator[str]:
     yield f"  # {_comment(tool)}"
     shown = {key: value for key, value in entry.items() if key not in ("action", "reason")}  # comments say it here
     for part in tool.restrictions:
-        if isinstance(part, Limit):
+        if isinstance(part, Limit | Loop):
             yield f"  # {part.says}: {part.why}"
     if not shown:
         yield f"  {_flow(tool.name)}: {{}}"

@@ -115,12 +115,16 @@ class Expectation(Strict):
 
 
 class Step(Strict):
-    """One request, or the same one several times, and what is to become of each of them."""
+    """One request, or the same one several times, and what is to become of each of them.
+
+    `vary` names an argument that is another one each time: its text is followed by the number of the request.
+    """
 
     call: Call = Field(default=None)  # type: ignore[assignment] # given or not, never null
     request: Request = Field(default=None)  # type: ignore[assignment] # as above
     expect: Expectation
     times: Annotated[int, BeforeValidator(_times)] = 1
+    vary: Annotated[str, AfterValidator(_named)] = ""
     advance: Annotated[float, BeforeValidator(_advance)] = 0.0
     session: str = "session"
     grant: str = "grant"
@@ -210,6 +214,8 @@ def _faults(suite: Suite) -> list[tuple[str, str, str]]:
                 words = "both `call` and `request`" if given else "neither `call` nor `request`"
                 hint = "write one of them: `call` for a tool, `request` for any other method"
                 found.append((f"{where}/steps/{number}", f"the step has {words}", hint))
+            elif "request" in given and step.vary:
+                found.append((f"{where}/steps/{number}/vary", "only a `call` has arguments to vary", "take it out"))
             elif "request" in given and step.request.method == "tools/call":
                 hint = 'write `"call": {"tool": …, "arguments": …}`'
                 found.append((f"{where}/steps/{number}/request/method", "a tool is called with `call`", hint))

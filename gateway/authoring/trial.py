@@ -165,11 +165,20 @@ class _Stage:
 def _message(step: Step, number: int) -> Message:
     if "call" in step.model_fields_set:
         method = "tools/call"
-        params: Mapping[str, object] = {"name": step.call.tool, "arguments": step.call.arguments}
+        params: Mapping[str, object] = {"name": step.call.tool, "arguments": _arguments(step, number)}
     else:
         method, params = step.request.method, step.request.params
     body = cast("dict[str, Json]", {"jsonrpc": "2.0", "id": number, "method": method, "params": params})
     return Message("request", number, method, body, serialise(body))
+
+
+def _arguments(step: Step, number: int) -> Mapping[str, object]:
+    """The arguments of a call; where it is to be another one each time, with the number of the request in one."""
+    given = step.call.arguments
+    if not step.vary:
+        return given
+    before = given.get(step.vary)
+    return {**given, step.vary: f"{before} {number}" if isinstance(before, str) else number}
 
 
 def _refusal(answer: Mapping[str, Json]) -> tuple[str, Mapping[str, Json]]:

@@ -7,11 +7,12 @@ by its `on_deny`.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from gateway.jsonrpc import Json
 from gateway.keyid import Category
 
+_MINUTE: Final = 60
 Window: TypeAlias = Literal["minute", "hour", "day"]
 Condition: TypeAlias = tuple[str, str, Json]
 """Path, operator, operand."""
@@ -29,6 +30,20 @@ class Limit:
     @property
     def says(self) -> str:
         return f"{self.maximum}/{self.window}"
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """The same call, with the same arguments, at most `maximum` times in so many seconds of one session."""
+
+    maximum: int
+    seconds: int
+    why: str
+
+    @property
+    def says(self) -> str:
+        span = f"{self.seconds // 60} minutes" if self.seconds > _MINUTE else "a minute"
+        return f"the very same call {self.maximum} times in {span}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +77,15 @@ class Tool:
     def limits(self) -> tuple[Limit, ...]:
         return tuple(part for part in self.restrictions if isinstance(part, Limit))
 
+    @property
+    def loop(self) -> Loop | None:
+        return next((part for part in self.restrictions if isinstance(part, Loop)), None)
+
     def rules(self, kind: str) -> tuple[Rule, ...]:
         return tuple(part for part in self.restrictions if isinstance(part, Rule) and part.kind == kind)
 
 
-Restrictions: TypeAlias = tuple[Limit | Rule | Fits, ...]
+Restrictions: TypeAlias = tuple[Limit | Loop | Rule | Fits, ...]
 
 
 def spent(what: str, tool: str) -> str:
@@ -85,15 +104,15 @@ def require(*conditions: Condition, says: str, why: str, on_deny: str) -> Rule:
 
 
 def document(
-    tools: Iterable[Tool], *, description: str, hide: Iterable[str], brakes: Iterable[Limit]
+    tools: Iterable[Tool], *, description: str, hide: Iterable[str], brakes: Iterable[Limit], loop: Loop | None = None
 ) -> dict[str, Json]:
-    """The policy document: it denies by default, `brakes` bound all calls together."""
+    """The policy document: it denies by default, `brakes` bound all calls together, and `loop` those that are alike."""
     return {
         "version": "1",
         "description": description,
         "default": "deny",
         "hide": list(hide),
-        "all_tools": {"limits": [_limit("calls", brake) for brake in brakes]},
+        "all_tools": {"limits": [_limit("calls", brake) for brake in brakes], **_repeat(loop)},
         "tools": {tool.name: _entry(tool) for tool in tools},
     }
 
@@ -110,8 +129,13 @@ def _entry(tool: Tool) -> dict[str, Json]:
         "require": [_predicate(rule) for rule in tool.rules("require")],
         "deny_if": [_predicate(rule) for rule in tool.rules("deny_if")],
         "limits": [_limit(f"{tool.name}_rate", limit) for limit in tool.limits],
+        **_repeat(tool.loop),
     }
     return {key: value for key, value in entry.items() if value != []}
+
+
+def _repeat(loop: Loop | None) -> dict[str, Json]:
+    return {} if loop is None else {"repeat": {"max": loop.maximum, "window": loop.seconds}}
 
 
 def _predicate(rule: Rule) -> dict[str, Json]:

@@ -7,10 +7,12 @@ Two tools stand here that are published as reading: `block_registration_session`
 from typing import Final
 
 from gateway.keyid import patterns
-from gateway.keyid.pack import Fits, Limit, Restrictions, Rule, Tool, deny_if, require, spent
+from gateway.keyid.pack import Fits, Limit, Loop, Restrictions, Rule, Tool, deny_if, require, spent
 
 WRITES: Final = Limit(30, "minute", "as published for writes")
 EXECUTES: Final = Limit(10, "minute", "as published for executes")
+LOOP: Final = Loop(3, 600, "tried, and tried again twice: what has failed by then will fail again, or is done twice")
+"""Of every tool here but those that wait, which are called again with the same arguments until something came."""
 HOURLY: Final = (
     "At most once an hour: five fields of numbers, the first a single one (`0 9 * * 1-5`), or `@daily` and the like."
 )
@@ -303,3 +305,6 @@ EXECUTE: Final = (
         (EXECUTES, Limit(150, "day", "hands out codes and links; five waits for each of the sign-ups a day allows")),
     ),
 )
+
+WAITS: Final = frozenset({"wait_for_message", "wait_for_registration_artifact"})
+"""What is called again, as it was, until something came."""

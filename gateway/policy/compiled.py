@@ -128,9 +128,11 @@ class Policy:
             self._applied[tool] = applied
         return applied
 
-    def counts_same(self, tool: str) -> bool:
-        """Whether some layer wants to know how often the same call of a tool was let through."""
-        return self.has_repeat and any(layer.applied(tool).repeats for layer in self.layers)
+    def counts_same(self, tool: str) -> int:
+        """How many of the same calls of a tool some layer wants to know of at most; 0: none asks."""
+        if not self.has_repeat:
+            return 0
+        return max((repeat.maximum for layer in self.layers for repeat in layer.applied(tool).repeats), default=0)
 
     def listed(self, tool: str) -> tuple[Entry, ...]:
         """Every entry whose key matches a tool's name: the plain name first, then the patterns."""

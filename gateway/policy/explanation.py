@@ -1,7 +1,8 @@
 """`explain`: everything the policy has to say of one call, check by check, and what would change the answer.
 
 The same checks as `decide`, judged one by one and none left out, so that a person sees more than the first reason.
-Values are `true`, `false`, `unjudgeable` and `absent`; a limit is `counted`, since only the state knows its counter.
+Values are `true`, `false`, `unjudgeable` and `absent`; a limit is `counted`, since only the state knows its counter; so
+is a `repeat`, unless what the session did is among the facts and refuses the call.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from gateway.policy.checks import (
 )
 from gateway.policy.compiled import Policy
 from gateway.policy.decision import Decision, Facts, ToolCall
-from gateway.policy.judge import decide, decide_layer
+from gateway.policy.judge import decide, decide_layer, until_again
 from gateway.policy.paths import argument
 from gateway.policy.positions import Places
 from gateway.policy.source import places as places_of
@@ -109,6 +110,10 @@ def _checks(policy: Policy, call: ToolCall, facts: Facts, places: Places) -> Ite
     applied = policy.applied(call.tool)
     for check in applied.checks:
         yield _step(check, call, facts, places)
+    for repeat in applied.repeats:
+        loops = until_again(repeat, facts) > 0
+        line = places.value(repeat.rule)[0]
+        yield Step("repeat", repeat.rule, line, "true" if loops else "counted", loops and not repeat.observed)
     for limit in applied.limits:
         fault = measure(limit, call.arguments)
         if isinstance(fault, Unmeasurable):
@@ -185,7 +190,7 @@ def _change(policy: Policy, decision: Decision, call: ToolCall, facts: Facts) ->
         case "default":
             line = places.value("/default")[0]
             return f"name `{call.tool}` under `tools`, or set `default` to `allow` (line {line}{of_layer})"
-        case "limit":
+        case "limit" | "repeat":
             return f"{decision.message} (line {places.value(rule)[0]}{of_layer})"
     applied = layer.applied(call.tool)
     check = next(check for check in (*applied.checks, *applied.approvals) if check.rule == rule)
@@ -212,6 +217,11 @@ def _obstacles(layer: Policy, call: ToolCall, facts: Facts) -> Iterator[str]:
     for check in (*applied.checks, *applied.approvals):
         if fires(check, call, facts) and not check.observed:
             yield f"{_advice(check, call, facts)} (line {places.value(check.rule)[0]}{of_layer})"
+    for repeat in applied.repeats:
+        if (wait := until_again(repeat, facts)) and not repeat.observed:
+            line = places.value(repeat.rule)[0]
+            counts = f"`{repeat.rule}` counts those that are the same"
+            yield f"wait {wait} s, or send other arguments: {counts} (line {line}{of_layer})"
     for limit in applied.measured:
         fault = measure(limit, call.arguments)
         if isinstance(fault, Unmeasurable) and not limit.observed:

@@ -9,6 +9,7 @@ let through rather than refused for what nobody remembers.
 from collections import deque
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import islice
 from typing import Final
 
 from gateway.jsonrpc import canonical
@@ -27,9 +28,9 @@ class RecentCalls:
         self._order: deque[bytes] = deque()
         self._moments: dict[bytes, deque[float]] = {}
 
-    def ages(self, call: bytes, now: float) -> Sequence[float]:
-        """How many seconds ago the same call was let through, the last time first."""
-        return [max(0.0, now - moment) for moment in reversed(self._moments.get(call, ()))]
+    def ages(self, call: bytes, now: float, most: int = MOST) -> Sequence[float]:
+        """How many seconds ago the same call was let through, the last time first, at most so many times."""
+        return [max(0.0, now - moment) for moment in islice(reversed(self._moments.get(call, ())), most)]
 
     def let_through(self, call: bytes, now: float) -> None:
         """A call is on its way."""

@@ -41,6 +41,11 @@ def test_a_rate_in_numbers_is_raised_too() -> None:
     assert roomy(_document(tools={"send": entry}))["tools"] == {"send": {"rate_limit": {"max": PLENTY, "window": 60}}}
 
 
+def test_the_same_call_may_be_measured_again_and_again() -> None:
+    loop = {"repeat": {"max": 1, "window": 60}}
+    assert roomy(_document(all_tools=loop, tools={"send": loop})) == json.loads(_document(all_tools={}))
+
+
 def test_the_recommended_pack_stays_a_policy_that_limits_the_called_tool() -> None:
     policy = load(json.dumps(roomy(recommended.text())).encode(), name="roomy")
     decision = decide(policy, ToolCall("create_or_update_persona", {"first_name": "Robin"}), Facts(mirrored=True))

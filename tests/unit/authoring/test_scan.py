@@ -64,6 +64,7 @@ def test_the_yaml() -> None:
         "  limits:\n"
         '    - {"counter": "calls", "window": "minute", "max": 120, "scope": "grant"}\n'
         '    - {"counter": "calls", "window": "hour", "max": 1500, "scope": "grant"}\n'
+        '  repeat: {"max": 40, "window": 60}\n'
         "\n"
         "tools:\n"
         "\n"

@@ -97,6 +97,12 @@ def test_every_mistake_is_reported_at_once_in_its_place() -> None:
             "a tool is called with `call`",
             'write `"call": {"tool": …, "arguments": …}`',
         ),
+        (
+            {"call": ..., "request": {"method": "ping"}, "vary": "a"},
+            "only a `call` has arguments to vary",
+            "take it out",
+        ),
+        ({"vary": ""}, "must not be empty", "say what is to be shown"),
         ({"advance": -1}, "must be seconds from now on", "0 to ten years; time does not go back here"),
         ({"advance": "1"}, "must be a number, not a string", "write digits without quotes"),
         ({"times": 1.5}, "must be a whole number", "1 to 100000"),

@@ -46,6 +46,23 @@ def test_what_comes_out_as_expected_is_counted() -> None:
     assert passed == Outcome(tests=1, requests=3)
 
 
+def test_a_call_can_be_another_each_time() -> None:
+    """Such as for a `repeat`, which counts those that are the same."""
+    judged = load(b'{"version": "1", "default": "allow", "all_tools": {"repeat": {"max": 2, "window": 60}}}', name="p")
+    loop = {"effect": "deny", "rule": "/all_tools/repeat", "reason": "repeat", "retry_after_seconds": 60}
+    steps = [
+        {"call": MAIL, "times": 2, "expect": ALLOW},
+        {"call": MAIL, "expect": loop},
+        {"call": MAIL, "vary": "to", "times": 9, "expect": ALLOW},
+        {"call": MAIL, "vary": "number", "times": 9, "expect": ALLOW},
+        {"call": {"tool": "send_email", "arguments": {"to": "kim@example.com 5"}}, "expect": ALLOW},
+        {"call": {"tool": "send_email", "arguments": {"to": "kim@example.com 5"}}, "expect": loop},
+    ]
+    document = {"version": "1", "tests": [{"name": "a test", "steps": steps}]}
+    tests = read_tests(json.dumps(document).encode(), name="tests.json")
+    assert asyncio.run(run(judged, tests)) == Outcome(tests=1, requests=23)
+
+
 def test_a_failure_says_where_what_and_why() -> None:
     found = failure({"call": MAIL, "expect": ALLOW}, {"call": MAIL, "advance": 60, "times": 2, "expect": ALLOW})
     assert found.differences == (Difference("effect", "allow", "deny"),)

@@ -1,5 +1,5 @@
 from gateway.keyid import pack
-from gateway.keyid.pack import Fits, Limit, Tool
+from gateway.keyid.pack import Fits, Limit, Loop, Tool
 
 
 def test_a_table_becomes_a_document() -> None:
@@ -70,6 +70,18 @@ def test_an_entry_has_no_empty_lists() -> None:
             "limits": [{"counter": "put_secret_rate", "window": "minute", "max": 5, "scope": "grant"}],
         }
     }
+
+
+def test_the_same_call_again_and_again_is_refused_by_repeat() -> None:
+    slow, fast = Loop(3, 600, "twice is enough"), Loop(40, 60, "polling is slower")
+    document = pack.document((Tool("send", "Write", (slow,)),), description="", hide=(), brakes=(), loop=fast)
+    assert document["all_tools"] == {"limits": [], "repeat": {"max": 40, "window": 60}}
+    entry = {"action": "allow", "reason": "", "validate": {"required_args": True}, "repeat": {"max": 3, "window": 600}}
+    assert document["tools"] == {"send": entry}
+    assert (slow.says, fast.says) == (
+        "the very same call 3 times in 10 minutes",
+        "the very same call 40 times in a minute",
+    )
 
 
 def test_a_day_that_is_used_up_is_for_a_person() -> None:

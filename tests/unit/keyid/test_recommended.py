@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from gateway.jsonrpc import Json
-from gateway.keyid import known_tools, pack, recommended
+from gateway.keyid import known_tools, pack, recommended, writing
 from gateway.keyid.pack import Fits, Limit, Rule, Tool
 from gateway.policy import Facts, Policy, ToolCall, decide, load, visible
 from gateway.policy.schemas import InputSchema
@@ -135,7 +135,8 @@ def test_a_name_that_is_not_public_is_refused() -> None:
 
 
 def test_an_ordinary_call_stands_for_every_tool_with_rules() -> None:
-    assert {tool.name for tool in recommended.TOOLS if len(tool.restrictions) > len(tool.limits)} == set(ORDINARY)
+    ruled = [any(isinstance(part, Rule | Fits) for part in tool.restrictions) for tool in recommended.TOOLS]
+    assert {tool.name for tool, looks in zip(recommended.TOOLS, ruled, strict=True) if looks} == set(ORDINARY)
 
 
 @pytest.mark.parametrize("name", ORDINARY)
@@ -168,6 +169,28 @@ def test_no_element_hides_behind_a_null(name: str) -> None:
             assert decide(policy, call, Facts(mirrored=True)).effect == (
                 "allow" if (argument, value) in NOBODY else "deny"
             )
+
+
+@pytest.mark.parametrize("window", ["minute", "hour", "day"])
+def test_no_honest_polling_meets_the_repeat(window: str) -> None:
+    """Whoever asks the same as often as a tool's own limit allows is stopped by that limit, if by any."""
+    for tool in recommended.TOOLS:
+        if tool.loop is None and tool.name not in READ_ONCE:
+            rates = [
+                each.maximum * recommended.LOOP.seconds / SECONDS[window]
+                for each in tool.limits
+                if each.window == window
+            ]
+            assert all(rate < recommended.LOOP.maximum for rate in rates), tool.name
+
+
+READ_ONCE = {"get_file", "get_message"}
+"""Sixty a minute, but each of another file or message."""
+
+
+def test_what_changes_something_is_not_done_again_and_again_and_what_looks_or_waits_is() -> None:
+    looks = {tool.name for tool in recommended.TOOLS if tool.loop is None}
+    assert looks == {tool.name for tool in recommended.TOOLS if tool.category == "Read"} | writing.WAITS
 
 
 NOBODY = [("bcc", [None])]

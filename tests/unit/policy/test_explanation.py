@@ -1,8 +1,8 @@
 import pytest
 
 from gateway.jsonrpc import Json, loads
-from gateway.policy import Facts, InputSchema, Policy, ToolCall, load
-from gateway.policy.explanation import ConditionStep, Explanation, Step, explain
+from gateway.policy import Circumstances, Facts, InputSchema, Policy, ToolCall, load
+from gateway.policy.explanation import ConditionStep, Explanation, Step, explain, obstacles
 
 TEXT = """{
   "version": "1",
@@ -161,3 +161,29 @@ def test_a_lone_star_is_what_hides() -> None:
     hidden = load(b'{"version": "1", "default": "allow",\n"hide": ["*"]}', name="p")
     told = explain(hidden, ToolCall("t", {}), Facts(mirrored=True))
     assert told.change == "take `*` out of `hide` (line 2)"
+
+
+# --- repeat -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_repeat_is_counted_in_the_session_and_refuses_where_that_is_known() -> None:
+    text = """{"version": "1", "default": "allow",
+    "tools": {"t": {"repeat": {"max": 1, "window": 60}}},
+    "all_tools": {"repeat": {"max": 2, "window": 60}}}"""
+    policy = load(text.encode(), name="policy.json")
+    once = explain(policy, ToolCall("t", {}), Facts(mirrored=True))
+    assert once.decision.effect == "allow"
+    assert [step for step in once.steps if step.kind == "repeat"] == [
+        Step("repeat", "/tools/t/repeat", 2, "counted", refuses=False),
+        Step("repeat", "/all_tools/repeat", 3, "counted", refuses=False),
+    ]
+    around = Circumstances(0.0, "me", "", {"t": 1}, 0, {}, same=(15.0,))
+    facts = Facts(mirrored=True, circumstances=around)
+    again = explain(policy, ToolCall("t", {}), facts)
+    assert [step for step in again.steps if step.kind == "repeat"] == [
+        Step("repeat", "/tools/t/repeat", 2, "true", refuses=True, decided=True),
+        Step("repeat", "/all_tools/repeat", 3, "counted", refuses=False),
+    ]
+    assert again.change.endswith("Try again in 45 seconds. (line 2)")
+    wait = "wait 45 s, or send other arguments: `/tools/t/repeat` counts those that are the same (line 2)"
+    assert obstacles(policy, ToolCall("t", {}), facts) == (wait,)

@@ -479,9 +479,10 @@ def test_a_repeat_that_is_only_tried_out_says_what_it_would_refuse() -> None:
 
 def test_a_policy_says_for_which_tools_it_counts_the_same_calls() -> None:
     judged = policy('{"t": {"repeat": {"max": 1, "window": 60}}, "u": {}}')
-    assert (judged.counts_same("t"), judged.counts_same("u")) == (True, False)
-    assert not policy('{"t": {}}').counts_same("t")
+    assert (judged.counts_same("t"), judged.counts_same("u")) == (1, 0)
+    assert policy('{"t": {}}').counts_same("t") == 0
+    assert policy(LOOPS, more=', "all_tools": {"repeat": {"max": 2, "window": 10}}').counts_same("t") == 3
     site = load(b'{"version": "1", "default": "allow", "all_tools": {"repeat": {"max": 1, "window": 5}}}', name="s")
     composed = compose(policy('{"t": {}}'), [replace(site, layer="site")])
-    assert composed.counts_same("t")
+    assert composed.counts_same("t") == 1
     assert ask(composed, facts=after(1.0)).rule == "site:/all_tools/repeat"

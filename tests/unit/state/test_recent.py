@@ -22,6 +22,7 @@ def test_the_ages_of_a_call_begin_with_the_youngest() -> None:
         recent.let_through(b"a", moment)
     recent.let_through(b"b", 4.5)
     assert recent.ages(b"a", 5.0) == [1.0, 2.5, 4.0]
+    assert recent.ages(b"a", 5.0, 2) == [1.0, 2.5]
     assert recent.ages(b"b", 5.0) == [0.5]
     assert recent.ages(b"b", 4.0) == [0.0]
 
