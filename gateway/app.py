@@ -20,6 +20,7 @@ from typing import Final
 
 from gateway import __version__
 from gateway.announced import Announced
+from gateway.assigned import Assigned
 from gateway.attendance import Attendance, Doing
 from gateway.case import Identity
 from gateway.catalogue import Catalogue
@@ -311,8 +312,12 @@ class Gateway:
         if self._settings.project_policy is not None:
             files.append((self._settings.project_policy, "project"))
         overlays = [overlay(file, layer, changed=self._replaced, rejected=self._rejected) for file, layer in files]
+        own = Assigned(self._own_policy, changed=self._replaced, rejected=self._rejected)
         user = Policies(self._choose_source, recommended_policy, changed=self._replaced, rejected=self._rejected)
-        return Layered(user, overlays, changed=self._changed)
+        return Layered(user, (*overlays, own), changed=self._changed)
+
+    async def _own_policy(self) -> str | None:
+        return (await self._state.get()).own_policy(self._settings.grant)
 
     def _replaced(self, _old: Policy | NoPolicy, _new: Policy | NoPolicy) -> None:
         self._policies.replaced()

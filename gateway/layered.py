@@ -1,7 +1,8 @@
-"""The layers of a policy: the site's, the user's and the project's. A call needs every one of them.
+"""The layers of a policy: the site's, the grant's own, the user's and the project's. A call needs every one of them.
 
 - **site**: a file that an administrator keeps where this user cannot write (`Settings.site_policies`). It needs no
   setting, and none turns it off.
+- **grant**: a file that was assigned to this grant when it was created, if one was (`assigned`).
 - **user**: what `policies` chooses: `--policy`, else the user's file, else the built-in pack.
 - **project**: a file of the folder the agent works in, only where a setting names it.
 
@@ -14,18 +15,25 @@ an agent that works in the project cannot loosen anything by taking the project'
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from gateway.policies import NoPolicy, Policies, Source, exists
+from gateway.policies import InForce, NoPolicy, Policies, Source, exists
 from gateway.policy import Layer, Policy, compose
 from gateway.policy.layers import unrestricted
 
 Changed = Callable[[Policy | NoPolicy, Policy | NoPolicy], None]
 
 
+class Overlay(InForce, Protocol):
+    """A layer that is followed."""
+
+    async def watch(self) -> None: ...
+
+
 class Layered:
     """The policy in force, of all layers. `changed(old, new)` hears of a replacement of any of them."""
 
-    def __init__(self, user: Policies, overlays: Sequence[Policies], *, changed: Changed) -> None:
+    def __init__(self, user: Policies, overlays: Sequence[Overlay], *, changed: Changed) -> None:
         self._user = user
         self._overlays = tuple(overlays)
         self._changed = changed

@@ -46,6 +46,7 @@ def policy_in_force(settings: Settings, *, quiet: bool = False) -> InForce:
     """
     with state(settings.state) as opened:
         used = None if opened is None else opened.grants.policy_used(settings.grant)
+        own = None if opened is None else opened.grants.own_policy(settings.grant)
     source = choose(settings.policy, settings.user_policy, used, settings.grant)
     if source.blocked is not None and used is not None:
         if not quiet:
@@ -55,15 +56,16 @@ def policy_in_force(settings: Settings, *, quiet: bool = False) -> InForce:
             )
         source = Source(Path(used))
     user = load_source(source, recommended.policy)
-    return InForce(compose(user, _overlays(settings)), source.file)
+    return InForce(compose(user, _overlays(settings, own)), source.file)
 
 
-def _overlays(settings: Settings) -> list[Policy]:
+def _overlays(settings: Settings, own: str | None) -> list[Policy]:
     """The documents of the other layers, where they are. Raises `ConfigError`: with a broken one, no call passes."""
     files: list[tuple[Path, Layer]] = [(file, "site") for file in settings.site_policies]
     if settings.project_policy is not None:
         files.append((settings.project_policy, "project"))
-    return [load(read(file), name=str(file), layer=layer) for file, layer in files if exists(file)]
+    found = [load(read(file), name=str(file), layer=layer) for file, layer in files if exists(file)]
+    return found if own is None else [load(read(Path(own)), name=own, layer="grant"), *found]
 
 
 @contextmanager

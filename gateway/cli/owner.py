@@ -14,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from gateway.cli.words import shown
 from gateway.clock import SystemClock
 from gateway.errors import UsageError
+from gateway.settings.values import grant as grant_name
 from gateway.state import Record, State, Transaction
 
 T = TypeVar("T")
@@ -66,6 +68,14 @@ def user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"user {os.getuid()}" if hasattr(os, "getuid") else "an unknown user"
+
+
+def name(text: str) -> str:
+    """The name of a grant. Raises `UsageError`."""
+    try:
+        return grant_name(text)
+    except ValueError as error:
+        raise UsageError(f"`{shown(text, 40)}` names no grant: {error}") from None
 
 
 def reason(text: str | None) -> str:

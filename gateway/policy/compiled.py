@@ -20,7 +20,7 @@ from gateway.policy.sections import Section
 
 _MOST_KEPT: Final = 16_384
 _LONGEST_KEPT: Final = 256
-LAYERS: Final[tuple[Layer, ...]] = ("site", "user", "project")
+LAYERS: Final[tuple[Layer, ...]] = ("site", "grant", "user", "project")
 """In the order in which their refusals are reported."""
 
 

@@ -42,7 +42,7 @@ Pin: TypeAlias = Literal["kept", "changed", "new", "instructions"]
 """How what a server announces stands to what was accepted of it; `instructions`: those of the server changed."""
 Scope: TypeAlias = Literal["grant", "session", "server"]
 Strategy: TypeAlias = Literal["fixed", "sliding", "session"]
-Layer: TypeAlias = Literal["site", "user", "project"]
+Layer: TypeAlias = Literal["site", "grant", "user", "project"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from gateway.state.counting import SqliteCounters
 from gateway.state.database import PATIENCE_SECONDS, Database
 from gateway.state.failures import from_sqlite
 from gateway.state.gateways import Gateways, Running, SqliteGateways
-from gateway.state.grants import Grants, SqliteGrants
+from gateway.state.grants import Grant, Grants, SqliteGrants
 from gateway.state.knowledge import Knowledge
 from gateway.state.last_calls import LastCalls, Noted, SqliteLastCalls
 from gateway.state.migrations import Secrets
@@ -55,6 +55,7 @@ __all__ = [
     "Entry",
     "Exhausted",
     "Gateways",
+    "Grant",
     "Grants",
     "Halt",
     "Hold",
@@ -168,6 +169,13 @@ class State:
     def policy_used(self, grant: str) -> str | None:
         """The path of the policy that `grant` has used last; None if it never had one. Raises `StateError`."""
         return self._glance(lambda: self._transaction.grants.policy_used(grant))
+
+    def own_policy(self, grant: str) -> str | None:
+        """The path of the policy that is the grant's own; None if it has none. Raises `StateError`."""
+        try:
+            return self._transaction.grants.own_policy(grant)
+        except sqlite3.Error as error:
+            raise from_sqlite(error, self._database.path) from error
 
     def changes(self) -> int:
         """A number that is another one when another process has changed the file. Raises `StateError`."""

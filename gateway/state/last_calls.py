@@ -69,7 +69,7 @@ class SqliteLastCalls:
         self._known: Known[bytes, int | None] = Known(knowledge)
 
     def note(self, server: str, grant: str, tool: str, now: float, own: Noted | None = None) -> Noted:
-        identity, whole = _digest(server, grant, tool), _digest(server, grant)
+        identity, whole = digest(server, grant, tool), digest(server, grant)
         looked, last = self._at(whole), self._at(identity)
         at = max(_microseconds(now), looked or 0, -1 if last is None else last + 1)
         self._connection.execute(_NOTE, (identity, at))
@@ -77,16 +77,16 @@ class SqliteLastCalls:
         return Noted(tool, at, _without(own, tool, last))
 
     def look(self, server: str, grant: str, now: float) -> None:
-        whole, moment = _digest(server, grant), _microseconds(now)
+        whole, moment = digest(server, grant), _microseconds(now)
         self._connection.execute(_LOOK, (whole, moment))
         self._known.rows().pop(whole, None)
 
     def since(
         self, server: str, grant: str, tools: Iterable[str], now: float, own: Noted | None = None
     ) -> Mapping[str, Decimal]:
-        looked = self._at(_digest(server, grant))
+        looked = self._at(digest(server, grant))
         newest = max(_microseconds(now), 0 if looked is None else looked)
-        found = {tool: _without(own, tool, self._at(_digest(server, grant, tool))) for tool in tools}
+        found = {tool: _without(own, tool, self._at(digest(server, grant, tool))) for tool in tools}
         return {tool: max(0, newest - at) * _MICRO for tool, at in found.items() if at is not None}
 
     def _at(self, identity: bytes) -> int | None:
@@ -103,7 +103,7 @@ def _without(own: Noted | None, tool: str, last: int | None) -> int | None:
 
 
 @lru_cache(maxsize=4096)  # the same few are asked for with every call
-def _digest(*parts: str) -> bytes:
+def digest(*parts: str) -> bytes:
     """JSON keeps the parts apart whatever characters they hold."""
     return blake2b(json.dumps(parts).encode("ascii"), digest_size=16).digest()
 

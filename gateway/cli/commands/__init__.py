@@ -18,6 +18,7 @@ from gateway.cli import logs
 from gateway.cli.commands import (
     audit,
     demo,
+    grants,
     limits,
     login,
     logout,
@@ -47,6 +48,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     limits.command,
     stop.command,
     resume.command,
+    grants.command,
     audit.command,
     profiles.command,
     login.command,
