@@ -39,7 +39,6 @@ from gateway.state.knowledge import Knowledge
 from gateway.state.last_calls import LastCalls, Noted, SqliteLastCalls
 from gateway.state.migrations import Secrets
 from gateway.state.pins import Pins, SqlitePins
-from gateway.state.pins import Pins, SqlitePins
 from gateway.state.session import SessionTally
 from gateway.state.switch import EVERYONE, Halt, SqliteSwitch, Switch
 
@@ -62,7 +61,6 @@ __all__ = [
     "Kind",
     "LastCalls",
     "Noted",
-    "Pins",
     "Pins",
     "Record",
     "Reservation",
@@ -94,7 +92,6 @@ class Transaction:
     calls: LastCalls
     switch: Switch
     gateways: Gateways
-    pins: Pins
     approvals: Approvals
     pins: Pins
 
@@ -198,13 +195,6 @@ class State:
         except sqlite3.Error as error:
             raise from_sqlite(error, self._database.path) from error
 
-    def pins_generation(self, server: str) -> int | None:
-        """A number that changes with what is accepted of a server; None: it was never seen. Raises `StateError`."""
-        try:
-            return self._transaction.pins.generation(server)
-        except sqlite3.Error as error:
-            raise from_sqlite(error, self._database.path) from error
-
     def note_policy(self, transaction: Transaction, grant: str, path: str) -> None:
         """Remember, as part of `transaction`, that `grant` uses the policy at `path`."""
         transaction.grants.note_policy(grant, path, self._clock.now())
@@ -256,7 +246,6 @@ def _transaction(connection: sqlite3.Connection, knowledge: Knowledge | None = N
         SqliteLastCalls(connection, knowledge),
         SqliteSwitch(connection, knowledge),
         SqliteGateways(connection),
-        SqlitePins(connection),
         SqliteApprovals(connection),
         SqlitePins(connection),
     )
