@@ -20,6 +20,12 @@ from typing import Final
 
 from gateway import __version__
 from gateway.announced import Announced
+from gateway.approvals import Channel, programs
+from gateway.approvals.desk import Desk
+from gateway.approvals.desktop import Desktop
+from gateway.approvals.in_client import InClient
+from gateway.approvals.waiting import Waiting
+from gateway.asking import Asking
 from gateway.assigned import Assigned
 from gateway.attendance import Attendance, Doing
 from gateway.case import Identity
@@ -40,6 +46,7 @@ from gateway.policy import Facts, Layer, Policy
 from gateway.questions import Questions
 from gateway.relay import Relay
 from gateway.settings import Settings
+from gateway.settings.model import usual_state
 from gateway.state import Running, State, Transaction
 from gateway.state.alive import mine
 from gateway.stdio import Stdio
@@ -125,6 +132,9 @@ class _Surroundings:
     def facts(self, tool: str) -> Facts:
         return self._pinned.facts(tool)
 
+    def definition(self, tool: str) -> str:
+        return (self._mirror.catalogue.digest(tool) or b"").hex()
+
     async def note_policy(self, file: str) -> None:
         """Remember that this grant was judged by a file: from now on it never falls back to the built-in pack."""
         state = await self._state.get()
@@ -161,12 +171,19 @@ class Gateway:
         identity = Identity(settings.grant, self._session, settings.server)
         self._pinned = Pinned(settings.pins, identity, mirrored, self._state.get, clock=clock, changed=self._repinned)
         self._around = _Surroundings(self._policies, mirror, self._pinned, self._state, settings.grant)
+        person = self._person(clock)
+        self._channels: tuple[Channel, ...] = (
+            person,
+            Desktop(settings.approve_desktop, clock, programs.find, lambda: True),
+        )
         self._interceptor = Interceptor(
             identity,
             self._around,
             clock,
             settings.keeping,
             underway=Underway(Looking(lambda: self._state.state, settings.grant), self._take_back),
+            waiting=Waiting(stdio.send, self._channels, clock, settings.approval_wait),
+            desk=Desk(identity, state_is_usual=settings.state == usual_state()),
             conceal=settings.conceal_hidden,
         )
         self._relay = Relay(
@@ -178,6 +195,7 @@ class Gateway:
             pinned=self._pinned,
             max_depth=settings.max_depth,
             questions=Questions(settings.switch_off),
+            person=person,
             listing=settings.list,
             hold=stdio.hold,
         )
@@ -273,6 +291,21 @@ class Gateway:
             "" if policy is None else policy.revision,
             sum(tally.calls.values()),
             tally.denials,
+        )
+
+    # --- asking a person ----------------------------------------------------------------------------------------------
+
+    def _person(self, clock: Clock) -> InClient:
+        """The channel in the client."""
+        settings = self._settings
+        asking = Asking(self._stdio.send, why="the question is settled")
+        return InClient(
+            asking,
+            settings.approve_in_client,
+            grant=settings.grant,
+            server=settings.server,
+            digest=lambda: None if self._state.state is None else self._state.state.digest,
+            now=clock.now,
         )
 
     # --- wires between rooms that are made in turn --------------------------------------------------------------------

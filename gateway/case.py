@@ -48,6 +48,10 @@ class Surroundings(Protocol):
 
     def facts(self, tool: str) -> Facts: ...
 
+    def definition(self, tool: str) -> str:
+        """What stands for a tool as it is announced now, hexadecimal."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

@@ -37,13 +37,15 @@ _RESPONSES: Final = "inputResponses"
 class Exchange:
     """An exchange so far: the decision that began it, the counters it was charged in, how many calls were answered.
 
-    `noted` is its newest call as the state file knows it.
+    `noted` is its newest call as the state file knows it. `approved` is what the approval was bound to that it has, if
+    it needed one.
     """
 
     decision_id: str
     charged: frozenset[CounterKey]
     rounds: int
     noted: Noted | None = None
+    approved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,14 @@ import logging
 from dataclasses import replace
 
 from gateway import replies
+from gateway.approvals.desk import Approved, Desk, Pending, Turn
+from gateway.approvals.waiting import Waiting
 from gateway.case import Case, Client, Forward, Identity, Surroundings
 from gateway.clock import Clock
 from gateway.errors import StateError
-from gateway.exchanges import Exchange
 from gateway.halted import Underway
 from gateway.jsonrpc import Message, serialise
-from gateway.judging import Admission, Judge, without_channel
+from gateway.judging import Admission, Judge, Judged
 from gateway.policies import NoPolicy
 from gateway.policy import Decision, concealed, refuse_state
 from gateway.settling import Outcome, Settling
@@ -50,13 +51,16 @@ class Interceptor:
         keeping: Keeping | None = None,
         *,
         underway: Underway | None = None,
+        waiting: Waiting | None = None,
+        desk: Desk | None = None,
         conceal: bool = False,
     ) -> None:
+        self._waiting = waiting
         self._underway = underway or Underway()
         self._conceal = conceal
         self._around = surroundings
         self._clock = clock
-        self._judge = Judge(identity, surroundings, clock, keeping)
+        self._judge = Judge(identity, surroundings, clock, keeping, desk)
         self._settling = Settling()
         self._ids = DecisionIds()
 
@@ -67,10 +71,14 @@ class Interceptor:
 
     async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
         """The line that answers `request`: the upstream's answer, a denial, or an error."""
+        brought = self._waiting.resumed(request) if self._waiting is not None else None
+        if brought is not None:
+            request = brought[1].request
+        turn = Turn(waits=self._waiting is not None, durable=brought is not None, brought=brought)
         case = self._case(request, client)
         self._underway.begins(case.id, request)
         try:
-            return await self._intercept(case, forward)
+            return await self._intercept(case, forward, turn)
         except asyncio.CancelledError:
             ended = self._underway.ended(case.id)
             if ended is None:
@@ -79,15 +87,19 @@ class Interceptor:
         finally:
             self._underway.ends(case.id)
 
-    async def _intercept(self, case: Case, forward: Forward) -> bytes:
+    async def _intercept(self, case: Case, forward: Forward, turn: Turn) -> bytes:
         request = case.request
         try:
             unknown = await self._prepared(case)
             state = await self._around.state()
             if unknown is not None:
-                await self._settling.atomically(state, lambda tx: self._refuse_unjudged(tx, state, case, unknown))
-                return replies.failure(request, unknown.failure or "no answer", unknown)
-            admitted = await self._settling.atomically(state, lambda tx: self._judge.admit(tx, state, case))
+                return await self._unjudged(state, case, unknown)
+            admitted = await self._settling.atomically(state, lambda tx: self._judge.admit(tx, state, case, turn))
+            if isinstance(admitted, Pending | Approved):
+                answered = await self._after_asking(state, case, turn, admitted)
+                if isinstance(answered, bytes):
+                    return answered
+                admitted = answered
         except asyncio.CancelledError:  # what was admitted is beyond this: a transaction that has begun does not wait
             await asyncio.shield(self._note_cancelled(case))
             raise
@@ -115,6 +127,45 @@ class Interceptor:
             self._ids.next(self._clock.now()), request, serialise(request.body), client, self._clock.monotonic()
         )
 
+    # --- asking a person ----------------------------------------------------------------------------------------------
+
+    async def _after_asking(self, state: State, case: Case, turn: Turn, judged: Judged) -> Admission | Decision | bytes:
+        """What a call comes to that a person has to approve; a line, where that is answered already."""
+        until = case.started if self._waiting is None else self._waiting.ends(case.started)
+        line, asked = None, ""
+        try:
+            while isinstance(judged, Pending | Approved):
+                turn = replace(turn, durable=True)
+                if isinstance(judged, Pending) and self._waiting is not None:
+                    turn = replace(turn, held=judged.question.id)
+                    line = await self._waiting.wait(state, judged.question, case.request, until)
+                    turn = replace(turn, waits=line is None and self._waiting.may_wait(until))
+                    unknown = await self._prepared(case)
+                    if unknown is not None:
+                        await self._take_back(state, turn.held)
+                        return await self._unjudged(state, case, unknown)
+                judged = await self._judge_durably(state, case, turn)
+                asked, turn = turn.held, replace(turn, held="")
+        except asyncio.CancelledError:
+            if turn.held:
+                await asyncio.shield(self._take_back(state, turn.held))
+            raise
+        if line is not None and isinstance(judged, Decision) and judged.question == asked:
+            self._judge.tell(case, judged)
+            return line
+        return judged
+
+    async def _judge_durably(self, state: State, case: Case, turn: Turn) -> Judged:
+        """Judge in a transaction that is on the disk when it ends: no power cut brings an approval back."""
+        with state.durably():
+            return await self._settling.atomically(state, lambda tx: self._judge.admit(tx, state, case, turn))
+
+    async def _take_back(self, state: State, number: str) -> None:
+        try:
+            await self._settling.atomically(state, lambda tx: self._judge.take_back(tx, number))
+        except StateError as error:
+            _LOG.error("question %s could not be withdrawn, and stays until it expires: %s", number, error)
+
     # --- deciding -----------------------------------------------------------------------------------------------------
 
     async def _prepared(self, case: Case) -> Answer | None:
@@ -125,8 +176,12 @@ class Interceptor:
             return None
         return await self._around.look_up(call.tool, case.request)
 
+    async def _unjudged(self, state: State, case: Case, answer: Answer) -> bytes:
+        """The answer to a call that could not be judged, because the upstream did not say what its tools are."""
+        await self._settling.atomically(state, lambda tx: self._refuse_unjudged(tx, state, case, answer))
+        return replies.failure(case.request, answer.failure or "no answer", answer)
+
     def _refuse_unjudged(self, tx: Transaction, state: State, case: Case, answer: Answer) -> None:
-        """A call that could not be judged, because the upstream did not say what its tools are."""
         record = self._judge.record(state, case, _unjudged(answer), "", self._clock.now())
         tx.audit.append(replace(record, upstream_status=answer.status))
 
@@ -180,28 +235,25 @@ class Interceptor:
 
     async def _refused_by_now(self, case: Case, admission: Admission) -> list[Decision]:
         """What refuses a call that was let through, where something does by now. What it was charged stays as it is."""
-        own = Exchange(case.id, frozenset(), 1, admission.noted)
         try:
             unknown = await self._prepared(case)
             if unknown is not None:
                 return [_unjudged(unknown)]
-            now = self._clock.now
-            decision, _ = await admission.state.atomically(lambda tx: self._judge.decide(tx, case, now(), own))
+            decision = await admission.state.atomically(lambda tx: self._judge.again(tx, case, admission))
         except StateError as error:
             return [refuse_state(error.told)]
-        return [] if decision.effect in ("allow", "observe") else [without_channel(decision)]
+        return [] if decision.effect in ("allow", "observe") else [decision]
 
     def _settle(self, case: Case, admission: Admission, answer: Answer) -> None:
-        record = replace(
+        outcome = Outcome(
             admission.record,
-            kind="settled",
-            at=self._clock.now(),
-            outcome=replies.outcome(answer),
-            upstream_status=answer.status,
-            latency_ms=(self._clock.monotonic() - case.started) * 1000,
+            self._clock.now(),
+            replies.outcome(answer),
+            answer.status,
+            (self._clock.monotonic() - case.started) * 1000,
+            admission.reservation if answer.fate in ("not sent", "refused") else None,
         )
-        released = admission.reservation if answer.fate in ("not sent", "refused") else None
-        self._settling.add(admission.state, Outcome(record, released))
+        self._settling.add(admission.state, outcome, alone=self._underway.alone)
 
 
 def _unjudged(answer: Answer) -> Decision:

@@ -5,13 +5,19 @@
 
 A call that continues an exchange (`input_required`; which one does is for `exchanges` to say) is judged as any other,
 and has records of its own, which name the decision that began it. It is charged only for what that one was not: a limit
-that the policy has got meanwhile. What the first round took is never given back, because that round was answered.
+that the policy has got meanwhile. What the first round took is never given back, because that round was answered. The
+approval that it had goes on, as long as what that was bound to stays the same.
+
+A call that a person has to approve is judged as often as it takes (`approvals`): nothing is recorded of it until it is
+let through or refused. Limits that are used up already refuse it first, so that nobody is asked in vain.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TypeAlias
 
+from gateway.approvals.desk import FIRST, Approved, Binding, Desk, Matter, Pending, Turn
 from gateway.case import Case, Identity, Surroundings
 from gateway.clock import Clock
 from gateway.exchanges import Exchange, Exchanges, is_input_required
@@ -29,7 +35,19 @@ from gateway.policy import (
     refuse_limit,
     refuse_no_policy,
 )
-from gateway.state import Charging, Exhausted, Noted, Record, Reservation, SessionTally, State, Taken, Transaction, take
+from gateway.state import (
+    Charge,
+    Charging,
+    Exhausted,
+    Noted,
+    Record,
+    Reservation,
+    SessionTally,
+    State,
+    Taken,
+    Transaction,
+    take,
+)
 from gateway.state.arguments import Keeping
 from gateway.state.recent import RecentCalls, identity_of
 from gateway.upstream import Answer
@@ -42,7 +60,7 @@ class Admission:
     """What a call that may be relayed holds: its reservation, the record that says so, the exchange it continues.
 
     `noted` is how the state file knows of it; `same` stands for the call where the policy counts those that are the
-    same (`repeat`).
+    same (`repeat`); `approved` is what its approval was bound to, if it needed one.
     """
 
     state: State
@@ -51,15 +69,25 @@ class Admission:
     former: Exchange | None = None
     noted: Noted | None = None
     same: bytes | None = None
+    approved: Binding = ()
+
+
+Judged: TypeAlias = Admission | Decision | Pending | Approved
 
 
 class Judge:
     """Judges for one session. Whatever takes a transaction runs within it, and awaits nothing."""
 
     def __init__(
-        self, identity: Identity, surroundings: Surroundings, clock: Clock, keeping: Keeping | None = None
+        self,
+        identity: Identity,
+        surroundings: Surroundings,
+        clock: Clock,
+        keeping: Keeping | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self._identity = identity
+        self._desk = desk or Desk(identity)
         self._around = surroundings
         self._clock = clock
         self._keeping = keeping or Keeping()
@@ -68,24 +96,35 @@ class Judge:
         self._recent = RecentCalls()
         self._charging = Charging(server=identity.server, grant=identity.grant, session=identity.session)
 
-    def admit(self, tx: Transaction, state: State, case: Case) -> Admission | Decision:
+    def admit(self, tx: Transaction, state: State, case: Case, turn: Turn = FIRST) -> Judged:
         """Decide, reserve and record, at one moment. A refusal comes back as the decision that says so."""
         now = self._clock.now()
+        judged = self._admit(tx, state, case, turn, now)
+        if turn.held:
+            still = judged.question.id if isinstance(judged, Pending) else getattr(judged, "question", "")
+            why = "what it was about is judged otherwise now"
+            self._desk.let_go(tx, turn.held, now, stays=still == turn.held, why=why)
+        return judged
+
+    def take_back(self, tx: Transaction, number: str) -> None:
+        """A call that waited for an answer was cancelled."""
+        self._desk.let_go(tx, number, self._clock.now(), stays=False, why="the call was taken back")
+
+    def _admit(self, tx: Transaction, state: State, case: Case, turn: Turn, now: float) -> Judged:
         number, former = self._continued(case)
         same = self._same(case) if former is None else None
         decision, revision = self.decide(tx, case, now, former, same)
-        arguments = case.call.arguments if case.call else {}
-        charged = former.charged if former is not None else frozenset()
-        charges = [
-            charge
-            for charge in self._charging.of(decision.limits, arguments, state.digest)
-            if charge.key not in charged
-        ]
+        charges = self._charges(state, case, decision, former)
         taken: Taken | Exhausted | None = None
+        approved: Binding = ()
         if decision.effect == "approve":
             taken = tx.counters.peek(charges, now)
-            decision = without_channel(decision)
-        elif decision.effect in ("allow", "observe"):
+        if decision.effect == "approve" and taken is None:
+            stood = self._desk.stand(tx, self._matter(state, case, decision, revision), turn, now, former)
+            if isinstance(stood, Pending | Approved):
+                return stood
+            decision, approved = stood
+        if decision.effect in ("allow", "observe"):
             taken = take(tx.counters, charges, now)
         if isinstance(taken, Exhausted):
             decision = refuse_limit(taken.charge.limit, taken.retry_after_seconds)
@@ -104,7 +143,29 @@ class Judge:
             own = former.noted if former is not None else None
             noted = tx.calls.note(self._identity.server, self._identity.grant, case.call.tool, now, own)
         self._exchanges.take(number)
-        return Admission(state, taken.reservation, record, former, noted, same)
+        return Admission(state, taken.reservation, record, former, noted, same, approved)
+
+    def _charges(self, state: State, case: Case, decision: Decision, former: Exchange | None) -> list[Charge]:
+        """What the call is to be charged, but for what its exchange was charged already."""
+        arguments = case.call.arguments if case.call else {}
+        charged = former.charged if former is not None else frozenset()
+        charges = self._charging.of(decision.limits, arguments, state.digest)
+        return [charge for charge in charges if charge.key not in charged]
+
+    def again(self, tx: Transaction, case: Case, admission: Admission) -> Decision:
+        """What the policy in force says by now of a call that was let through, and may be sent once more."""
+        own = Exchange(case.id, frozenset(), 1, admission.noted)
+        decision, revision = self.decide(tx, case, self._clock.now(), own)
+        if decision.effect != "approve":
+            return decision
+        if self._matter(admission.state, case, decision, revision).binding == admission.approved:
+            return replace(decision, effect="allow")
+        said = "the approval that it had is none by the policy, or the definition of the tool, of this moment"
+        return Decision("deny", decision.rule, "approval", f"{decision.message}: {said}")
+
+    def _matter(self, state: State, case: Case, decision: Decision, revision: str) -> Matter:
+        tool = case.call.tool if case.call else ""
+        return Matter.of(state, case, decision, self._around.definition(tool), revision)
 
     def decide(
         self, tx: Transaction, case: Case, now: float, former: Exchange | None, same: bytes | None = None
@@ -176,9 +237,11 @@ class Judge:
             self._exchanges.resume(case.request, replace(former, noted=admission.noted), now)
         elif answer.result is not None and is_input_required(answer.result):
             taken = frozenset(hold.charge.key for hold in admission.reservation.holds)
-            begun = Exchange(case.id, taken, 1, admission.noted)
+            begun = Exchange(case.id, taken, 1, admission.noted, admission.approved)
             if former is not None:
-                begun = Exchange(former.decision_id, former.charged | taken, former.rounds + 1, admission.noted)
+                begun = replace(
+                    begun, decision_id=former.decision_id, charged=former.charged | taken, rounds=former.rounds + 1
+                )
             self._exchanges.begin(case.request, answer.result, begun, now)
 
     def record(self, state: State, case: Case, decision: Decision, revision: str, now: float) -> Record:
@@ -206,11 +269,3 @@ class Judge:
             argument_digest=kept.digest,
             values=kept.values,
         )
-
-
-def without_channel(decision: Decision) -> Decision:
-    """Until a person can be asked, a call that needs approval is refused, and the refusal says so."""
-    if decision.effect != "approve":
-        return decision
-    text = "this version of the gateway cannot ask a person yet, so it refuses; the owner of the policy can change that"
-    return replace(decision, message=f"{decision.message} ({text})", limits=())

@@ -44,6 +44,8 @@ def denial(request: Message, decision: Decision, decision_id: str) -> bytes:
         "retry_after_seconds": decision.retry_after_seconds,
         "decision_id": decision_id,
     }
+    if decision.question:
+        said["question"] = decision.question
     meta: dict[str, Json] = {f"{OWN_META}decision": said}
     if request.method != "tools/call":
         known = request.method.startswith(_JUDGED_BY_SECTION)

@@ -33,6 +33,7 @@ from gateway.policy import Decision, Facts, Policy, ToolCall, decide, refuse_lim
 from gateway.policy.decision import Circumstances
 from gateway.policy.schemas import InputSchema
 from gateway.state import Charging, Counters, Exhausted, Record, Reservation, take
+from gateway.state.audit import OF_NO_CALL
 
 MOST_ROWS: Final = 1000
 _MOST_OPEN: Final = 10_000
@@ -153,7 +154,7 @@ class Replay:
         """One record of the log."""
         if record.kind == "settled":
             self._settle(record)
-        elif record.kind in ("pruned", "owner", "self-test"):
+        elif record.kind in OF_NO_CALL:
             return
         elif record.method != "tools/call":
             self._leave_out(record, "no tool call")

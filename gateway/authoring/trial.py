@@ -120,6 +120,9 @@ class _Surroundings:
     def facts(self, tool: str) -> Facts:
         return self.catalogue.facts(tool)
 
+    def definition(self, tool: str) -> str:
+        return (self.catalogue.digest(tool) or b"").hex()
+
 
 _Key: TypeAlias = tuple[str, str]
 

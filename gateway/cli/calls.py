@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.cli.screen import console, styled
 from gateway.cli.words import latency, local, named, shown
 from gateway.state import Entry, Record
+from gateway.state.audit import OF_NO_CALL
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -21,8 +22,6 @@ ROOMY: Final = 140
 """Columns from which on the reason stands on the same line."""
 ROOMIER: Final = 180
 """Columns from which on it is said as well who called."""
-OF_THE_LOG: Final = frozenset({"pruned", "adopted", "owner", "self-test"})
-"""Kinds of records that tell of no call."""
 _TOOL, _OUTCOME, _LATENCY, _GRANT, _CLIENT = 31, 19, 7, 12, 18
 _STYLES: Final[Mapping[str, str]] = {"allow": "green", "deny": "red", "observe": "yellow"}
 _EFFECTS: Final[Mapping[str, str]] = {"observe": "would"}
@@ -42,7 +41,7 @@ class JudgedCall:
         """What the upstream did with it, as far as is known."""
         if self.record.kind == "refused":
             return "not sent"
-        if self.record.kind in OF_THE_LOG:
+        if self.record.kind in OF_NO_CALL:
             return ""
         return "not settled" if self.settled is None else self.settled.outcome or ""
 
@@ -57,7 +56,8 @@ def merged(entries: Iterable[Entry]) -> list[JudgedCall]:
             first = record if before is None else before.record
             calls[record.decision_id] = JudgedCall(entry.seq if before is None else before.seq, first, record)
         else:
-            calls[record.decision_id] = JudgedCall(entry.seq, record)
+            of_its_own = record.kind in OF_NO_CALL  # a question and its answer have one id, and are two lines
+            calls[f"{entry.seq}" if of_its_own else record.decision_id] = JudgedCall(entry.seq, record)
     return list(calls.values())
 
 
@@ -80,8 +80,8 @@ def line(call: JudgedCall, width: int) -> "Text":
     if width >= ROOMIER:
         text.append(f"  {shown(record.grant):<{_GRANT}}  {shown(record.client_name):<{_CLIENT}}")
     reason = f"{shown(record.decision_id):<16}  {shown(record.rule)}"
-    says_why = record.effect != "allow" or record.kind in OF_THE_LOG
-    if record.kind in OF_THE_LOG:
+    says_why = record.effect != "allow" or record.kind in OF_NO_CALL
+    if record.kind in OF_NO_CALL:
         reason = f"{shown(record.decision_id):<16}  {shown(record.message)}"
     elif says_why:
         reason += f": {'would deny: ' if record.effect == 'observe' else ''}{shown(record.message)}"

@@ -151,7 +151,8 @@ class Decision:
 
     A rule of another layer than the user's is written with that layer before it: `site:/tools/send_email/deny_if/0`.
 
-    `approvals` are the obligation to ask a person, about each of them, where the effect is `approve`.
+    `approvals` are the obligation to ask a person, about each of them, where the effect is `approve`; `question` is the
+    id of what a person was asked, if somebody was.
 
     `message` is what the agent reads after `[POLICY DENIED] ` (or `[APPROVAL REQUIRED] `); empty when allowed.
     """
@@ -163,3 +164,4 @@ class Decision:
     limits: tuple[Limit, ...] = ()
     retry_after_seconds: int | None = None
     approvals: tuple[Approval, ...] = ()
+    question: str = ""

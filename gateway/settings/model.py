@@ -35,6 +35,7 @@ class Settings:
     list: Literal["all", "callable"]
     conceal_hidden: bool
     pins: Literal["off", "warn", "enforce"]
+    approval_wait: float
     approve_in_client: tuple[str, ...]
     approve_desktop: Literal["off", "notify", "dialog"]
     log_level: str

@@ -38,6 +38,7 @@ from gateway.settings.values import (
     switch,
     url,
     user,
+    wait,
 )
 from gateway.state.arguments import HOWS, keep, redact
 
@@ -158,6 +159,14 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "`warn` (says so in the log and records it) or `enforce` (refuses and does not list them)",
         pins,
         "warn",
+    ),
+    Option(
+        "approval_wait",
+        "SECONDS",
+        "how long a call waits for a person's approval before it is answered that one is needed: less than the client "
+        "waits for a call; 0 does not wait",
+        wait,
+        "45",
     ),
     Option(
         "approve_in_client",

@@ -72,6 +72,13 @@ def seconds(text: str) -> float:
     return value
 
 
+def wait(text: str) -> float:
+    value = float(text) if text.replace(".", "", 1).isdigit() else -1.0
+    if not 0 <= value <= 3600:
+        raise ValueError("a number of seconds from 0 (do not wait) to 3600 is needed")
+    return value
+
+
 def count(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         value = int(text) if text.isdigit() and len(text) < 15 else -1

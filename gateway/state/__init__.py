@@ -159,6 +159,13 @@ class State:
         except sqlite3.Error as error:
             raise from_sqlite(error, self._database.path) from error
 
+    def at_once(self, work: Callable[[Transaction], object]) -> bool:
+        """Run `work` in one transaction, unless another process holds the file: whether it was run. Never waits.
+
+        Raises `StateError`, as `atomically` does.
+        """
+        return self._database.at_once(lambda: work(self._transaction))
+
     def digest(self, data: bytes) -> str:
         """A digest of `data` that only the owner of this state file can make: keyed BLAKE2b (RFC 7693), hexadecimal."""
         return _digest(data, self._secrets)

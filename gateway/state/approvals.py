@@ -110,7 +110,7 @@ class Approvals(Protocol):
         ...
 
     def ask(self, question: Question, identity: str, now: float) -> Standing | Full:
-        """Ask, and wait; the question as it stands from now on, with an id of its own."""
+        """Ask; the question as it stands from now on, with an id of its own. Nobody waits for it yet."""
         ...
 
     def join(self, number: str) -> None:

@@ -38,7 +38,7 @@ _ARGUMENTS, _REMEMBER, _OF_QUESTION = 2, 12, 15
 _SELECT: Final = f"SELECT {_COLUMNS} FROM approvals"  # noqa: S608 - constants
 _INSERT: Final = (
     f"INSERT INTO approvals (identity, size, {_COLUMNS}) "  # noqa: S608 - constants
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', NULL, '', '', 1)"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', NULL, '', '', 0)"
 )
 _LOOKED: Final = (
     "SELECT max(coalesce((SELECT at FROM approval_clock), 0), "

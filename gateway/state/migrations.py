@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import StateError
-from gateway.state import chain, gateways, pins, switch
+from gateway.state import approving, chain, gateways, pins, switch
 from gateway.state.failures import damaged
 
 APPLICATION_ID: Final = 0x6B676174  # "kgat": tells our files from any other SQLite database
@@ -110,7 +110,15 @@ def _add_last_calls(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE last_calls (identity BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID")
 
 
-STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create, _add_last_calls, chain.begin, gateways.begin, switch.begin, pins.begin)
+STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (
+    _create,
+    _add_last_calls,
+    chain.begin,
+    gateways.begin,
+    switch.begin,
+    approving.begin,
+    pins.begin,
+)
 VERSION: Final = len(STEPS)
 
 # One statement, so that all of it is of one moment: another process may be making the file just now.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from gateway.policy.decision import Effect
-from gateway.state.audit import Entry, entry
+from gateway.state.audit import OF_NO_CALL, Entry, entry
 from gateway.state.chain import LIST
 
 Order: TypeAlias = Literal["newest", "oldest"]
@@ -132,7 +132,7 @@ def statement_of(query: Query, order: Order) -> tuple[str, Sequence[str | float]
 
 
 def _terms(query: Query) -> tuple[list[str], list[str | float]]:
-    terms: list[str] = ["first.kind NOT IN ('pruned', 'adopted', 'owner', 'self-test')"]
+    terms: list[str] = [f"first.kind NOT IN {OF_NO_CALL}"]
     values: list[str | float] = []
     wanted: Mapping[str, str | float | None] = {
         "first.at >= ?": query.since,

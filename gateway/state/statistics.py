@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.state.audit import OF_NO_CALL
+
 _DAY: Final = 86_400
 _CALLS: Final = (
-    "SELECT tool, effect, rule, grant_name, client_name, count(*) FROM audit INDEXED BY audit_calls "
-    "WHERE kind <> 'settled' AND kind NOT IN ('pruned', 'adopted', 'owner', 'self-test') AND at >= ? AND at < ? "
+    "SELECT tool, effect, rule, grant_name, client_name, count(*) FROM audit INDEXED BY audit_calls "  # noqa: S608 - constants
+    f"WHERE kind <> 'settled' AND kind NOT IN {OF_NO_CALL} AND at >= ? AND at < ? "
     "GROUP BY tool, effect, rule, grant_name, client_name"
 )
 _DAYS: Final = (
     f"SELECT CAST(at / {_DAY} AS INTEGER), effect, count(*) FROM audit INDEXED BY audit_calls "  # noqa: S608 - constants
-    "WHERE kind <> 'settled' AND kind NOT IN ('pruned', 'adopted', 'owner', 'self-test') AND at >= ? AND at < ? "
+    f"WHERE kind <> 'settled' AND kind NOT IN {OF_NO_CALL} AND at >= ? AND at < ? "
     "GROUP BY 1, 2 ORDER BY 1"
 )
 _SETTLED: Final = "SELECT tool, outcome, latency_ms FROM audit WHERE kind = 'settled' AND at >= ? AND at < ?"
