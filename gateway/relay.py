@@ -5,13 +5,13 @@
 | `initialize` | passes; a server that knows no handshake is translated for from then on (`translation`) |
 | any other request | takes the way that its method says (`dispatch`), after a translation where the client needs one |
 | `notifications/*` | passes; `notifications/cancelled` also ends the request here |
-| a response | passes if the upstream asked, goes to the translation if that asked, is dropped otherwise |
+| a response | passes if the upstream asked, goes to the room of the gateway's that asked, is dropped otherwise |
 
 Each request runs in a task of its own, so that none waits behind another and a cancel reaches a call wherever it is.
 Two things keep an order: nothing overtakes the handshake, and notifications follow one another. Where too many are in
 flight, requests wait their turn (`crowd`). The era is that of each request. Messages of the upstream's own accord pass
 as they came. What the upstream may not ask (`questions`) is taken out of what the client declares before anything else
-looks at it.
+looks at it, but for the gateway's own questions about calls (`approvals.in_client`).
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway import replies
+from gateway.approvals.in_client import InClient
 from gateway.case import Client
 from gateway.crowd import Crowd
 from gateway.dispatch import Dispatch
@@ -61,6 +62,7 @@ class Relay:
         pinned: Pinned,
         max_depth: int,
         questions: Questions,
+        person: InClient,
         listing: Listing,
         hold: Callable[[bool], None],
     ) -> None:
@@ -71,6 +73,7 @@ class Relay:
         self._pinned = pinned
         self._max_depth = max_depth
         self._questions = questions
+        self._person = person
         self._dispatch = Dispatch(upstream, mirror, interceptor, policies, questions, pinned=pinned, listing=listing)
         self._listing = listing
         self._bridge = Bridge(
@@ -105,13 +108,13 @@ class Relay:
             _LOG.warning("a message of the client was refused: %s", message.message)
             self._start(self._send(replies.error(message.id, message.code, message.message)))
         elif message.kind == "request" and message.id is not None:
-            self._take_request(self._questions.declared(message), message.id)
+            self._take_request(message, message.id)
         elif message.kind == "notification":
             self._take_notification(message)
         elif message.id is not None and message.id in self._asked:
             del self._asked[message.id]
             self._say(message, self._notify(message))
-        elif not self._bridge.takes(message):
+        elif not self._bridge.takes(message) and not self._person.takes(message):
             _LOG.warning("a response of the client to nothing that was asked was dropped")
 
     async def finish(self, patience: float) -> None:
@@ -139,7 +142,10 @@ class Relay:
         if identifier in self._running or identifier in self._crowd:
             text = "a request with this `id` is still in flight"
             self._start(self._send(replies.error(identifier, INVALID_REQUEST, text)))
-        elif self._crowd.enters(message, identifier):
+            return
+        self._person.heard(message)
+        message = self._questions.declared(message)
+        if self._crowd.enters(message, identifier):
             self._run(message, identifier)
 
     def _run(self, message: Message, identifier: Id) -> None:
@@ -167,6 +173,7 @@ class Relay:
     def _ended(self, message: Message, identifier: Id, task: asyncio.Task[None]) -> None:
         """A request is over. One that ended by a fault of ours is answered all the same: no client waits for ever."""
         self._running.pop(identifier, None)
+        self._person.over(identifier)
         self._notices.stops(identifier)
         for following in self._crowd.leaves(message):
             if following.id is not None:
@@ -208,6 +215,7 @@ class Relay:
             return
         waited = self._crowd.cancelled(target)
         if waited is not None:
+            self._person.over(target)
             await self._dispatch.withdrawn(waited)
             return
         found = self._running.get(target)
