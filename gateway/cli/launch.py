@@ -16,13 +16,16 @@ _CONFIGS: Final = {
 def command_words() -> list[str]:
     """The absolute words that start this program: the installed script, or this interpreter with `-m gateway`.
 
-    Absolute, because a client that is started from a desktop does not have the `PATH` of a terminal.
+    Absolute, because a client that is started from a desktop does not have the `PATH` of a terminal. The script goes
+    first: it says which interpreter it belongs to, and stays where it is when the tool that installed it brings it up
+    to date. `-P`, because `-m` alone would look for the program in the folder that the client works in, and start
+    whatever an agent has put there under its name.
     """
     for name in (SCRIPT, f"{SCRIPT}.exe"):
         script = Path(sys.executable).parent / name
         if script.is_file():
             return [str(script)]
-    return [sys.executable, "-m", "gateway"]
+    return [sys.executable, "-P", "-m", "gateway"]
 
 
 def client_entry(words: Sequence[str], flags: Sequence[str] = ()) -> str:

@@ -37,13 +37,9 @@ Value: TypeAlias = "Json | Text | Mapping[str, Value]"
 
 def found(document: Document, path: Path) -> Node | None:
     """The value at a path. Raises `NotEditable` where a name on the way stands twice, or is no object."""
-    node = document.root
-    for name in path:
-        if node is None:
-            return None
-        member = _only(node, name)
-        node = None if member is None else member.value
-    return node
+    holder = container(document, path[0])
+    member = None if holder is None else _only(holder, path[1])
+    return None if member is None else member.value
 
 
 def container(document: Document, name: str) -> Node | None:

@@ -122,8 +122,10 @@ def write_private(file: Path, data: bytes) -> None:
 
 
 def make_private(folder: Path) -> None:
-    """A folder that only its owner can enter. Raises `OSError`."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """A folder that only its owner can enter, and those above it that are missing. Raises `OSError`."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(mode=0o700, exist_ok=True)
 
 
 def _keep(folder: Path, name: str, data: bytes) -> Path:
@@ -145,14 +147,19 @@ def _is_number(name: str) -> bool:
 
 
 def _write(file: Path, data: bytes, mode: int) -> None:
-    """A new file; never one that is there already."""
+    """A new file, whole or none; never one that is there already."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(file, flags, _PRIVATE), "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        if sys.platform != "win32":
-            os.fchmod(stream.fileno(), mode)
-        os.fsync(stream.fileno())
+    descriptor = os.open(file, flags, _PRIVATE)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            if sys.platform != "win32":
+                os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def _check_unchanged(content: Content) -> None:

@@ -11,13 +11,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import settings
+from gateway.clients import CLIENTS, System
 from gateway.clock import SystemClock
 from gateway.policy import Facts, ToolCall, decide, load
 from gateway.standin import Standin
@@ -74,6 +75,8 @@ def test_the_demo_command_sets_up_and_shows_what_it_says() -> None:
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
     """A folder to work in, and an environment that knows a stand-in."""
     folder = tmp_path_factory.mktemp("newcomer")
+    for place in (".config", "Library/Application Support"):
+        (folder / place / "Claude").mkdir(parents=True)  # Claude Desktop was started once
     (folder / "my-policy.json").write_text(POLICIES[0], encoding="utf-8")
     (folder / "my-policy.tests.json").write_text(TESTS, encoding="utf-8")
     with Standin(clock=SystemClock()) as standin:
@@ -82,6 +85,8 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, d
             {
                 **{name: value for name, value in os.environ.items() if not name.startswith("KEYID_GATEWAY_")},
                 "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
+                "HOME": str(folder),
+                "XDG_CONFIG_HOME": str(folder / ".config"),
                 "KEYID_GATEWAY_UPSTREAM": standin.url,
                 "KEYID_GATEWAY_CONFIG_DIR": str(folder / "config"),
                 "KEYID_GATEWAY_STATE": str(folder / "state.db"),
@@ -185,6 +190,16 @@ def test_an_optional_argument_is_looked_at_where_it_is_given(arguments: dict[str
 
 
 NO_NULL = {"op": "exists", "value": False}
+
+
+def test_every_client_has_its_row() -> None:
+    table = TEXT.partition("## In every client")[2].partition("\n## ")[0]
+    for client in CLIENTS:
+        (row,) = [line for line in table.splitlines() if f"`{client.name}`" in line]
+        for words in (f"]({client.source})", client.afterwards, "/".join(client.project) or "|"):
+            assert words in row
+        (place,) = client.places(System("linux", {}, PurePosixPath("~")))
+        assert f"`{place.file}`" in row or client.name == "vscode-insiders"
 
 
 def test_the_settings_file_is_one(tmp_path: Path) -> None:

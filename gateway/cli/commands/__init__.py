@@ -18,7 +18,7 @@ from gateway.cli import logs
 from gateway.cli.commands import (
     audit,
     demo,
-    grants,
+    install,
     limits,
     login,
     logout,
@@ -30,6 +30,7 @@ from gateway.cli.commands import (
     status,
     stop,
     tools,
+    uninstall,
     whoami,
 )
 from gateway.cli.mistakes import Group, as_usage_error
@@ -42,13 +43,14 @@ from gateway.settings import load
 COMMANDS: Final[tuple[click.Command, ...]] = (
     run.command,
     demo.command,
+    install.command,
+    uninstall.command,
     tools.command,
     policy.command,
     status.command,
     limits.command,
     stop.command,
     resume.command,
-    grants.command,
     audit.command,
     profiles.command,
     login.command,
