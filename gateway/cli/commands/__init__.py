@@ -18,6 +18,7 @@ from gateway.cli import logs
 from gateway.cli.commands import (
     audit,
     demo,
+    grants,
     install,
     limits,
     login,
@@ -51,6 +52,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     limits.command,
     stop.command,
     resume.command,
+    grants.command,
     audit.command,
     profiles.command,
     login.command,
