@@ -45,6 +45,8 @@ class Catalogue:
     def __init__(self, whole: Callable[[], None] = lambda: None) -> None:
         self._whole = whole
         self.complete = False
+        self.instructions = ""
+        """What the server tells a model to do with all of this, where whoever fetched the list knows it."""
         self.changes = 0
         self._as_of = 0
         self._tools: dict[str, Definition] = {}

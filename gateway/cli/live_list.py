@@ -89,6 +89,7 @@ async def _walk(settings: Settings, http: "AsyncClient") -> Catalogue:
     async with Client(
         streamable_http_client(settings.upstream, http_client=http), client_info=me, cache=None
     ) as client:
+        catalogue.instructions = client.instructions or ""
         for _ in range(_MAX_PAGES):
             page = await client.list_tools(cursor=cursor)
             catalogue.page(

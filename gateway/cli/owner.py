@@ -41,7 +41,7 @@ def act(path: Path, work: Callable[[Transaction, float], T]) -> T:
     return asyncio.run(opened())
 
 
-def record(method: str, message: str, now: float, grant: str = "") -> Record:
+def record(method: str, message: str, now: float, grant: str = "", server: str = "") -> Record:
     """What the audit log is told of it. `method` says what it was: `switch/stop`."""
     return Record(
         kind="owner",
@@ -51,7 +51,7 @@ def record(method: str, message: str, now: float, grant: str = "") -> Record:
         session="",
         client_name="",
         client_version="",
-        server="",
+        server=server,
         method=method,
         tool="",
         policy_revision="",

@@ -9,6 +9,7 @@ import click
 from gateway.announced import meant, not_announced, unjudgeable
 from gateway.authoring.risk import assess
 from gateway.catalogue import Catalogue
+from gateway.cli.doubts import report
 from gateway.cli.effects import EFFECTS, STYLES, Standing, standing
 from gateway.cli.flags import REACHING, json_flag, with_settings
 from gateway.cli.in_force import InForce, policy_in_force
@@ -38,6 +39,12 @@ Effects:
   needs_approval        every call needs a person
   denied, hidden        no call passes; hidden tools are not listed either
 
+--audit looks at the definitions instead: text that the eye does not see (escape
+sequences, marks that reorder, zero-width and tag characters, comments, far-off
+text), orders to the model ("ignore previous", "do not tell the user"), orders
+about other tools, values and names of arguments that read like prose, names
+that look like others. It exits with 1 where it finds something.
+
 With `list` = `callable` in the settings, a client is shown no tool of which no
 call can pass; the last lines say how many it is shown.
 
@@ -45,7 +52,9 @@ call can pass; the last lines say how many it is shown.
 --json: {"server", "policy": {"name", "revision"}, "tools": [{"name",
   "category", "claims", "effect", "rule", "listed", "limits": [{"max",
   "window", "scope"}]}], "all_tools": {"limits": [...]},
-  "not_announced": [names]}"""
+  "not_announced": [names]}
+--audit --json: {"server", "tools" (their number), "findings": [{"tool" (null:
+  the server's instructions), "place", "kind", "message", "excerpt"}]}"""
 _SHOWN_MISSING = 5
 
 
@@ -65,11 +74,14 @@ class Row:
 @click.command("tools", help=HELP, short_help="what each tool of the server may do under the policy")
 @with_settings("policy", "grant", "list", *REACHING)
 @click.option("--effect", type=click.Choice(EFFECTS), metavar="EFFECT", help="only the tools with this effect")
+@click.option("--audit", "audited", is_flag=True, help="what in their definitions a person should see first")
 @json_flag
-def command(settings: Settings, *, effect: str | None, as_json: bool) -> int:
+def command(settings: Settings, *, effect: str | None, audited: bool, as_json: bool) -> int:
     """The command; its help is `HELP`."""
     from gateway.cli.live_list import fetch
 
+    if audited:
+        return report(fetch(settings), settings, as_json=as_json)
     in_force = policy_in_force(settings)
     catalogue = fetch(settings)
     rows = _rows(catalogue, in_force, settings.list)
