@@ -98,6 +98,11 @@ class Underway:
         if self._timer is None and self._look is not None:
             self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._watch)
 
+    @property
+    def alone(self) -> bool:
+        """Whether no more than one call is under way."""
+        return len(self._calls) <= 1
+
     def ends(self, identifier: str) -> None:
         """It is over."""
         self._calls.pop(identifier, None)

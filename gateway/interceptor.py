@@ -23,7 +23,7 @@ from dataclasses import replace
 from gateway import replies
 from gateway.approvals.desk import Approved, Desk, Pending, Turn
 from gateway.approvals.waiting import Waiting
-from gateway.case import Case, Client, Forward, Identity, Surroundings
+from gateway.case import Case, CaseKind, Client, Forward, Identity, Surroundings
 from gateway.clock import Clock
 from gateway.errors import StateError
 from gateway.halted import Underway
@@ -69,13 +69,15 @@ class Interceptor:
         """What this session has done so far."""
         return self._judge.tally
 
-    async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
+    async def intercept(
+        self, request: Message, client: Client, forward: Forward, kind: CaseKind = "call"
+    ) -> bytes:
         """The line that answers `request`: the upstream's answer, a denial, or an error."""
         brought = self._waiting.resumed(request) if self._waiting is not None else None
         if brought is not None:
             request = brought[1].request
         turn = Turn(waits=self._waiting is not None, durable=brought is not None, brought=brought)
-        case = self._case(request, client)
+        case = self._case(request, client, kind)
         self._underway.begins(case.id, request)
         try:
             return await self._intercept(case, forward, turn)
@@ -94,7 +96,10 @@ class Interceptor:
             state = await self._around.state()
             if unknown is not None:
                 return await self._unjudged(state, case, unknown)
-            admitted = await self._settling.atomically(state, lambda tx: self._judge.admit(tx, state, case, turn))
+            alone = self._underway.alone
+            admitted = await self._settling.atomically(
+                state, lambda tx: self._judge.admit(tx, state, case, turn), alone=alone
+            )
             if isinstance(admitted, Pending | Approved):
                 answered = await self._after_asking(state, case, turn, admitted)
                 if isinstance(answered, bytes):
@@ -122,10 +127,21 @@ class Interceptor:
         """Write what came of the calls so far, for up to `patience` seconds."""
         await self._settling.finish(patience)
 
-    def _case(self, request: Message, client: Client) -> Case:
-        return Case(
-            self._ids.next(self._clock.now()), request, serialise(request.body), client, self._clock.monotonic()
-        )
+    async def refuse(self, request: Message, client: Client, decision: Decision) -> bytes:
+        """The line that refuses `request` without a look at it, because of what is wrong with the gateway."""
+        case = self._case(request, client)
+        try:
+            state = await self._around.state()
+            record = self._judge.record(state, case, decision, "", self._clock.now())
+            await self._settling.atomically(state, lambda tx: tx.audit.append(record))
+        except StateError as error:
+            _LOG.error("a refusal could not be recorded: %s", error)
+        self._judge.denied()
+        return replies.denial(request, decision, case.id)
+
+    def _case(self, request: Message, client: Client, kind: CaseKind = "call") -> Case:
+        identifier = self._ids.next(self._clock.now())
+        return Case(identifier, request, serialise(request.body), client, self._clock.monotonic(), kind)
 
     # --- asking a person ----------------------------------------------------------------------------------------------
 
@@ -206,6 +222,8 @@ class Interceptor:
             refused.extend(await self._refused_by_now(case, admission))
             return not refused
 
+        if self._underway.alone:
+            self._settling.pause()
         try:
             answer = await forward(case.body, still)
         except asyncio.CancelledError:
@@ -231,7 +249,8 @@ class Interceptor:
 
     def _said(self, case: Case, decision: Decision) -> Decision:
         """What the client reads of a refusal; the record keeps what was decided."""
-        return concealed(decision, case.call.tool) if self._conceal and case.call is not None else decision
+        conceal = self._conceal and case.kind == "call"
+        return concealed(decision, case.call.tool) if conceal and case.call is not None else decision
 
     async def _refused_by_now(self, case: Case, admission: Admission) -> list[Decision]:
         """What refuses a call that was let through, where something does by now. What it was charged stays as it is."""
@@ -253,7 +272,7 @@ class Interceptor:
             (self._clock.monotonic() - case.started) * 1000,
             admission.reservation if answer.fate in ("not sent", "refused") else None,
         )
-        self._settling.add(admission.state, outcome, alone=self._underway.alone)
+        self._settling.add(admission.state, outcome)
 
 
 def _unjudged(answer: Answer) -> Decision:

@@ -35,17 +35,19 @@ class Layered:
 
     def __init__(self, user: Policies, overlays: Sequence[Overlay], *, changed: Changed) -> None:
         self._user = user
-        self._overlays = tuple(overlays)
+        self._layers = (user, *overlays)
         self._changed = changed
-        self._parts: tuple[Policy | NoPolicy, ...] = ()
+        self._parts: Sequence[Policy | NoPolicy | None] = [None] * len(self._layers)
         self._whole: Policy | NoPolicy = NoPolicy("it is being loaded")
 
     @property
     def in_force(self) -> Policy | NoPolicy:
         """What is in force at this moment, which decides; `current` sees to it that there is something."""
-        parts = (self._user.in_force, *(overlay.in_force for overlay in self._overlays))
-        if len(parts) != len(self._parts) or any(new is not old for new, old in zip(parts, self._parts, strict=True)):
-            self._whole, self._parts = together(parts[0], parts[1:]), parts
+        for layer, known in zip(self._layers, self._parts, strict=True):
+            if layer.in_force is not known:
+                user, *others = [each.in_force for each in self._layers]
+                self._whole, self._parts = together(user, others), (user, *others)
+                break
         return self._whole
 
     @property
@@ -55,15 +57,14 @@ class Layered:
 
     async def current(self) -> Policy | NoPolicy:
         """What is in force, loaded if it never was. Raises `StateError` where the state must be asked and cannot."""
-        for overlay in self._overlays:
-            await overlay.current()
-        await self._user.current()
+        for layer in reversed(self._layers):
+            await layer.current()
         return self.in_force
 
     async def watch(self) -> None:
         """Follow the files of all layers for ever."""
         async with asyncio.TaskGroup() as group:
-            for one in (self._user, *self._overlays):
+            for one in self._layers:
                 group.create_task(one.watch())
 
     def replaced(self) -> None:

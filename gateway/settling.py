@@ -1,9 +1,13 @@
-"""What came of calls, until it is written: with the next decision, or after a moment.
+"""What came of calls, until it is written: while the next call is away, or with the next decision, or after a moment.
 
 A transaction costs more than what it writes, and the client waits for its answer, so what came of a call is not written
-before it is answered. It is written in the transaction of whatever is decided next, before that is decided: so what was
-given back is there for the next call of this process, and the log keeps the order of what happened. If nothing is
-decided, it is written `_SECONDS` later.
+before it is answered. Which moment is the next one that nobody waits for depends on how the client calls:
+
+- one call after the other: as soon as the next one was sent, while the server is busy with it;
+- many at once: in the transaction of whatever is decided next, before that is decided;
+- nothing more comes: `_SECONDS` later.
+
+What is given back is always written before anything is decided, so that it is there for the next call of this process.
 
 What could not be written stays, and is tried again with the next decision and from time to time; calls are refused
 meanwhile, so that it never grows beyond what was in flight. A process that is killed loses it: then the log has a call
@@ -13,8 +17,8 @@ that was decided, and nobody knows what came of it; nothing is given back.
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from dataclasses import replace
+from typing import Final, NamedTuple, TypeVar
 
 from gateway.errors import StateError
 from gateway.state import Record, Reservation, State, Transaction
@@ -27,12 +31,18 @@ _AT_ONCE: Final = 256
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one call: its record, of that moment, and what is given back, if the tool certainly did not run."""
+class Outcome(NamedTuple):
+    """What came of one call, at the moment `at`: its first record, and what is to be said in the last one.
 
-    record: Record
-    released: Reservation | None
+    `released` is what is given back, if the tool certainly did not run.
+    """
+
+    decided: Record
+    at: float
+    outcome: str
+    upstream_status: int | None
+    latency_ms: float
+    released: Reservation | None = None
 
 
 class Settling:
@@ -50,8 +60,18 @@ class Settling:
         if self._soon is None or self._soon.done():
             self._soon = asyncio.create_task(self._write_soon())
 
-    async def atomically(self, state: State, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in a transaction of its own, behind what waits to be written. Raises `StateError`."""
+    def pause(self) -> None:
+        """A call was sent, or is about to be, and there is no other: as soon as the loop is free, write what waits."""
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._write_at_once)
+
+    async def atomically(self, state: State, work: Callable[[Transaction], T], *, alone: bool = False) -> T:
+        """Run `work` in a transaction of its own, behind what waits to be written. Raises `StateError`.
+
+        `alone`: there will be a pause soon, which is time enough for what gives nothing back.
+        """
+        if alone and not any(each.released is not None for each in self._waiting):
+            return await state.atomically(work)
         written = 0
 
         def both(tx: Transaction) -> T:
@@ -71,11 +91,20 @@ class Settling:
             async with asyncio.timeout(patience):
                 await self._write_all()
         except (StateError, TimeoutError) as error:
-            first = self._waiting[0].record.decision_id
+            first = self._waiting[0].decided.decision_id
             why = str(error) or "the state file stayed locked"
             _LOG.error(
                 "what came of %d call(s), from decision %s on, is not in the log: %s", len(self._waiting), first, why
             )
+
+    def _write_at_once(self) -> None:
+        """Write what waits, unless that takes waiting: then it is written later."""
+        some = self._waiting[:_AT_ONCE]
+        try:
+            if some and self._state is not None and self._state.at_once(lambda tx: _write(tx, some)):
+                del self._waiting[: len(some)]
+        except StateError as error:  # the next attempt says it, if it is still so
+            _LOG.debug("what came of a call could not be written at once: %s", error)
 
     async def _write_all(self) -> None:
         while self._waiting and self._state is not None:
@@ -94,10 +123,19 @@ class Settling:
 
 
 def _write(tx: Transaction, outcomes: list[Outcome]) -> int:
-    for outcome in outcomes:
-        if outcome.released is not None:
-            tx.counters.release(outcome.released, outcome.record.at)
-        tx.audit.append(outcome.record)
+    for each in outcomes:
+        if each.released is not None:
+            tx.counters.release(each.released, each.at)
+        tx.audit.append(
+            replace(
+                each.decided,
+                kind="settled",
+                at=each.at,
+                outcome=each.outcome,
+                upstream_status=each.upstream_status,
+                latency_ms=each.latency_ms,
+            )
+        )
     return len(outcomes)
 
 

@@ -38,6 +38,7 @@ from gateway.state.grants import Grant, Grants, SqliteGrants
 from gateway.state.knowledge import Knowledge
 from gateway.state.last_calls import LastCalls, Noted, SqliteLastCalls
 from gateway.state.migrations import Secrets
+from gateway.state.passcode import Passcodes, SqlitePasscodes
 from gateway.state.pins import Pins, SqlitePins
 from gateway.state.session import SessionTally
 from gateway.state.switch import EVERYONE, Halt, SqliteSwitch, Switch
@@ -93,6 +94,7 @@ class Transaction:
     switch: Switch
     gateways: Gateways
     approvals: Approvals
+    passcodes: Passcodes
     pins: Pins
 
 
@@ -254,5 +256,6 @@ def _transaction(connection: sqlite3.Connection, knowledge: Knowledge | None = N
         SqliteSwitch(connection, knowledge),
         SqliteGateways(connection),
         SqliteApprovals(connection),
+        SqlitePasscodes(connection),
         SqlitePins(connection),
     )

@@ -50,6 +50,7 @@ class Database:
         self._clock = clock
         self._pause = pause
         self._between = between
+        self._name = str(path)
         self._file = files.identity(path)
         self._others: int | None = None
         self.knowledge = Knowledge()
@@ -74,6 +75,21 @@ class Database:
         Raises `StateError` when the file stays locked for `patience` seconds, or cannot be written.
         """
         await self._when_free(self._begin, patience)
+        return self._run(work)
+
+    def at_once(self, work: Callable[[], object]) -> bool:
+        """The same without waiting: whether the file was free, and `work` has run."""
+        try:
+            self._begin()
+        except sqlite3.Error as error:
+            if is_busy(error):
+                return False
+            raise from_sqlite(error, self.path) from error
+        self._run(work)
+        return True
+
+    def _run(self, work: Callable[[], T]) -> T:
+        """Run `work` in the transaction that has begun."""
         done = False
         try:
             self._still_ours()
@@ -124,7 +140,7 @@ class Database:
             raise from_sqlite(error, self.path) from error
 
     def _still_ours(self) -> None:
-        if files.identity(self.path) != self._file:
+        if files.identity(self._name) != self._file:
             raise StateError(
                 f"the state file `{self.path}` was moved or replaced",
                 "start the gateway again",

@@ -29,10 +29,10 @@ def prepare(path: Path) -> Path:
     return path
 
 
-def identity(path: Path) -> FileIdentity | None:
+def identity(path: "Path | str") -> FileIdentity | None:
     """Which file is at `path` now (device and inode); None where there is none."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - asked with every call: a text is looked up quicker
     except OSError:
         return None
     return (found.st_dev, found.st_ino)

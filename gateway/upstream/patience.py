@@ -8,11 +8,13 @@ what it is given, the time stands still: that is no fault of the server's.
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from gateway.jsonrpc import Id, Message
 from gateway.upstream import Deliver
 from gateway.upstream.streams import same_id
+
+_AT_ONCE_SECONDS: Final = 0.01
 
 
 class Patience:
@@ -26,7 +28,8 @@ class Patience:
         self._setting = setting
         self._ceiling = max(ceiling, seconds or 0.0)
         self._now = asyncio.get_running_loop().time
-        self._last = self._now() + self._ceiling
+        self._began = self._now()
+        self._last = self._began + self._ceiling
         self._progressed = False
         self._timeout = asyncio.timeout(seconds)
         self.sent = False
@@ -44,8 +47,10 @@ class Patience:
     def begin(self) -> None:
         """The request is written."""
         self.sent = True
-        self._last = self._now() + self._ceiling
-        self._renew()
+        now = self._now()
+        if now - self._began > _AT_ONCE_SECONDS:  # it had to wait for that
+            self._last = now + self._ceiling
+            self._renew()
 
     def taken_back(self) -> None:
         """The request was certainly not taken where it was written, and is to be written elsewhere."""

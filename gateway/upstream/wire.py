@@ -17,6 +17,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import lru_cache
 from typing import Final, Self
 
 from gateway.upstream.connection import Broken, Connection, Silent, Unsent
@@ -176,14 +177,9 @@ class Wire:
 
     def _head(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """The head of a request (RFC 9112, sections 3 and 5). What a header cannot carry is not sent at all."""
-        lines = [f"{method} {target} HTTP/1.1", f"Host: {self.origin.authority}"]
-        for name, value in headers.items():
-            if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value) or name.lower() in _OURS:
-                raise NotSent(f"the request cannot be written as HTTP: header {name[:40]!a} is not one to send")
-            lines.append(f"{name}: {value}")
-        if body:
-            lines.append(f"Content-Length: {len(body)}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        lines = f"{method} {target} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{_fields(tuple(headers.items()))}"
+        length = f"Content-Length: {len(body)}\r\n" if body else ""
+        return f"{lines}{length}\r\n".encode("latin-1")
 
     def _reused(self) -> Connection | None:
         while self._idle:
@@ -221,6 +217,15 @@ class Wire:
             self._tls = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
+
+
+@lru_cache(maxsize=64)  # nearly every request of a session has the same
+def _fields(headers: tuple[tuple[str, str], ...]) -> str:
+    """The lines of the headers. Raises `NotSent`."""
+    for name, value in headers:
+        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value) or name.lower() in _OURS:
+            raise NotSent(f"the request cannot be written as HTTP: header {name[:40]!a} is not one to send")
+    return "".join([f"{name}: {value}\r\n" for name, value in headers])
 
 
 def most_connections() -> int:

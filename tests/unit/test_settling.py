@@ -35,7 +35,7 @@ DECIDED = Record(
 
 
 def outcome(number: int, released: Reservation | None = None) -> Outcome:
-    return Outcome(replace(DECIDED, kind="settled", decision_id=f"{number:016}", outcome="ok"), released)
+    return Outcome(replace(DECIDED, decision_id=f"{number:016}"), MIDNIGHT, "ok", 200, 1.5, released)
 
 
 @pytest.fixture
@@ -54,6 +54,49 @@ async def test_what_came_of_a_call_stands_before_what_is_decided_next(state: Sta
     settling.add(state, outcome(1))
     seen = await settling.atomically(state, kinds)
     assert seen == [("settled", f"{1:016}")]
+
+
+async def test_in_a_pause_it_is_written_as_soon_as_the_loop_is_free(state: State) -> None:
+    settling = Settling()
+    settling.add(state, outcome(1))
+    settling.pause()
+    assert await settling.atomically(state, kinds, alone=True) == [], "not before the next call is sent"
+    await asyncio.sleep(0)
+    assert await state.atomically(kinds) == [("settled", f"{1:016}")]
+    await settling.finish(5.0)
+    assert await state.atomically(kinds) == [("settled", f"{1:016}")]
+
+
+async def test_a_pause_waits_for_nobody(state: State) -> None:
+    settling = Settling()
+    with closing(connect(state._database.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        settling.add(state, outcome(1))
+        settling.pause()
+        await asyncio.sleep(0)
+        other.execute("ROLLBACK")
+    assert await settling.atomically(state, kinds) == [("settled", f"{1:016}")]
+
+
+async def test_what_cannot_be_written_in_a_pause_is_kept(state: State) -> None:
+    settling = Settling()
+    state._database.connection.execute("PRAGMA query_only = ON")
+    settling.add(state, outcome(1))
+    settling.pause()
+    await asyncio.sleep(0)
+    state._database.connection.execute("PRAGMA query_only = OFF")
+    await settling.finish(5.0)
+    assert await state.atomically(kinds) == [("settled", f"{1:016}")]
+
+
+async def test_what_is_given_back_is_not_put_off(state: State) -> None:
+    settling = Settling()
+    wanted = [charge(limit("1"))]
+    reserved = await state.atomically(lambda tx: tx.counters.reserve(wanted, MIDNIGHT))
+    assert isinstance(reserved, Reservation)
+    settling.add(state, outcome(1, reserved))
+    again = await settling.atomically(state, lambda tx: tx.counters.reserve(wanted, MIDNIGHT), alone=True)
+    assert isinstance(again, Reservation)
 
 
 async def test_it_is_written_once(state: State) -> None:
