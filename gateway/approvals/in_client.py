@@ -61,7 +61,9 @@ class InClient:
         server: str,
         digest: Callable[[], Callable[[bytes], str] | None],
         now: Callable[[], float],
+        answers: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._answers = answers
         self._asking = asking
         self._names = frozenset(names)
         self._grant = grant
@@ -70,6 +72,7 @@ class InClient:
         self._now = now
         self._session = False
         self._stateless: dict[Id, bool] = {}
+        self._put_off: dict[Id, str] = {}
 
     # --- what the client says of itself -------------------------------------------------------------------------------
 
@@ -85,6 +88,7 @@ class InClient:
     def over(self, identifier: Id) -> None:
         """A request has ended."""
         self._stateless.pop(identifier, None)
+        self._put_off.pop(identifier, None)
 
     def takes(self, response: Message) -> bool:
         """Whether a response of the client answers a question of ours."""
@@ -100,7 +104,7 @@ class InClient:
 
     def can_ask(self, request: Message) -> bool:
         """Whether the client may be asked. A request that is not known as a stateless one is of the session."""
-        if request.id is None:
+        if request.id is None or not self._answers():
             return False
         return self._stateless.get(request.id, self._session)
 
@@ -118,9 +122,14 @@ class InClient:
         return _verdict(answer.body.get("result"))
 
     def suspend(self, question: Question, request: Message) -> bytes | None:
-        """End a stateless call with the question; it goes on when it comes back with the answer."""
+        """End a stateless call with the question; it goes on when it comes back with the answer.
+
+        A call that has come back without one waits for an answer from elsewhere: nobody is asked again and again.
+        """
         seal = Seal.of(self._digest())
         if seal is None or request.id not in self._stateless or not self.can_ask(request):
+            return None
+        if self._put_off.get(request.id) == question.id:
             return None
         carried = {name: request.params[name] for name in _CARRIED if name in request.params}
         state = seal.close(Kept(question.id, question.expires_at, carried), self._about(request))
@@ -144,8 +153,10 @@ class InClient:
             _LOG.warning("a call came with an approval state that is not its own, or too old: it is a new call")
             return Resumed(_with(request, {}), "", None)
         responses = request.params.get("inputResponses")
-        answer = responses.get(_KEY) if isinstance(responses, dict) else None
-        return Resumed(_with(request, kept.carried), kept.question, _verdict(answer))
+        verdict = _verdict(responses.get(_KEY) if isinstance(responses, dict) else None)
+        if verdict is None and request.id is not None:
+            self._put_off[request.id] = kept.question
+        return Resumed(_with(request, kept.carried), kept.question, verdict)
 
     def _opened(self, state: str, request: Message) -> Kept | None:
         """What a state keeps, if it counts: only where the client may be asked, and in its revision."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -265,6 +266,20 @@ async def test_a_state_is_of_its_time_its_file_and_its_revision() -> None:
 def call_without(request: Message) -> Message:
     params = {name: value for name, value in request.params.items() if name != "requestState"}
     return message({**request.body, "params": params})
+
+
+async def test_a_person_who_puts_it_off_is_not_asked_again_by_the_same_call() -> None:
+    room = Room("good")
+    result = room.suspended(call())
+    again = call(
+        2, requestState=result["requestState"], inputResponses={"keyid-gateway/approval": {"action": "cancel"}}
+    )
+    resumed = room.resumed(again)
+    assert resumed is not None
+    assert room.channel.suspend(QUESTION, resumed.request) is None
+    assert room.channel.suspend(replace(QUESTION, id="other"), resumed.request) is not None
+    room.channel.over(2)
+    assert room.suspended(call(2)) is not None
 
 
 async def test_a_state_of_the_servers_is_none_of_ours() -> None:
