@@ -14,7 +14,7 @@ from typing import cast
 
 import platformdirs
 
-from scripts.bench_lib import alone, peers, policies, report, upstreams
+from scripts.bench_lib import alone, evidence, peers, policies, report, upstreams
 from scripts.bench_lib.bounds import GATEWAY, HTTP, SDK, SDK_GATEWAY, Measured, verdicts
 from scripts.bench_lib.contestants import Call, Contestant, OverLines, Programs, RawHttp, SdkDirectly, SdkThroughGateway
 from scripts.bench_lib.deciding import measure_large
@@ -22,7 +22,7 @@ from scripts.bench_lib.processes import BenchError
 from scripts.bench_lib.rounds import Interruption, Plan, measure_flights, measure_mode, measure_starts
 
 BUILT_IN = "builtin:recommended"
-PARTS = ("flight", "start", "decide", "state", "edit", "lock")
+PARTS = ("flight", "start", "decide", "state", "evidence", "edit", "lock")
 NAMES = (HTTP, SDK, SDK_GATEWAY, GATEWAY, *(peer.name for peer in peers.PEERS), *PARTS)
 
 
@@ -129,6 +129,10 @@ class _Run:
             measured.alone |= measure_large(document, call.tool, call.arguments)
         if "state" in self._chosen:
             measured.alone |= await alone.measure_state(document, call, self._folder, self._options.records)
+        if "evidence" in self._chosen:
+            measured.alone |= await evidence.measure(self._folder, self._options.records)
+        if not {"start", "edit", "lock"} & set(self._chosen) and not self._options.flat:
+            return
         with self._upstream("sse") as address:
             process = alone.Process(self._programs, document, call, address)
             if "start" in self._chosen:

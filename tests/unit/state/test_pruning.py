@@ -75,6 +75,18 @@ async def test_about_half_of_the_size(path: Path, clock: ManualClock) -> None:
     assert verified(path).ok
 
 
+@pytest.mark.usefixtures("log")
+async def test_the_space_is_given_back_many_pages_at_a_time(path: Path, clock: ManualClock) -> None:
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    done = await pruning.prune(path, Rule("all but 1", keep=1), clock, progress=lambda _: None, pause=pause)
+    assert done.shrinks
+    assert len(pauses) == 4, "three batches of records, and one of pages"
+
+
 def bytes_of(path: Path) -> int:
     with examining(path) as evidence:
         pages, size = evidence.connection.execute(
