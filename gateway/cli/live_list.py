@@ -7,6 +7,7 @@ The proxies and `.netrc` of the environment are not read, as `run` does not read
 import asyncio
 import logging
 import ssl
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway import __version__
@@ -27,46 +28,62 @@ BOUND_SECONDS: Final = 10.0
 _MAX_PAGES: Final = 1000
 
 
-def fetch(settings: Settings) -> Catalogue:
-    """The upstream's whole list. Raises `UpstreamError`."""
+@dataclass(slots=True)
+class Seen:
+    """What was to be seen of the upstream on the way, as far as it came. `answered_at` is a moment of this machine."""
+
+    date: str = ""
+    """What its clock said, as an HTTP date."""
+    answered_at: float = 0.0
+    revision: str = ""
+    server: str = ""
+    status: int | None = None
+    """The HTTP status that was no success, if there was one."""
+
+
+def fetch(settings: Settings, seen: Seen | None = None) -> Catalogue:
+    """The upstream's whole list; what else was to be seen is put into `seen`. Raises `UpstreamError`."""
     from httpx2 import HTTPError
     from mcp import MCPError
     from pydantic import ValidationError
 
     logging.getLogger("mcp").setLevel(logging.CRITICAL)  # what it would log is said below, once and with the cure
     refusals: list[int] = []
+    seen = seen or Seen()
     try:
-        return asyncio.run(_bounded(settings, refusals))
+        return asyncio.run(_bounded(settings, refusals, seen))
     except (HTTPError, MCPError, ValidationError, OSError, RuntimeError, TimeoutError, ExceptionGroup) as error:
         if refusals:
+            seen.status = refusals[-1]
             raise _refused(settings, refusals[-1]) from error
         raise _failed(settings, list(causes(error))) from error
 
 
-async def _bounded(settings: Settings, refusals: list[int]) -> Catalogue:
+async def _bounded(settings: Settings, refusals: list[int], seen: Seen) -> Catalogue:
     """The list; an HTTP status that refuses is noted in `refusals`, because the SDK's errors do not say it.
 
     A sign-in that is refused is renewed once, as `run` does.
     """
     if settings.oauth is None:
-        return await _fetch(settings, None, refusals)
+        return await _fetch(settings, None, refusals, seen)
     oauth = OAuth(settings.oauth, SystemClock(), sign_in=False)
     shown = await oauth.authorization()
     try:
-        return await _fetch(settings, shown, refusals)
+        return await _fetch(settings, shown, refusals, seen)
     except Exception:  # whatever the SDK makes of a refusal
         if shown is None or refusals[-1:] != [401]:
             raise
         if await oauth.refused(Challenge(401, ""), shown, may_ask=False) is not True:
             raise
     refusals.clear()
-    return await _fetch(settings, await oauth.authorization(), refusals)
+    return await _fetch(settings, await oauth.authorization(), refusals, seen)
 
 
-async def _fetch(settings: Settings, shown: str | None, refusals: list[int]) -> Catalogue:
+async def _fetch(settings: Settings, shown: str | None, refusals: list[int], seen: Seen) -> Catalogue:
     from httpx2 import AsyncClient, Response
 
     async def look(response: Response) -> None:
+        seen.date, seen.answered_at = response.headers.get("date", ""), SystemClock().now()
         if response.status_code >= 300 and response.request.method == "POST":
             refusals.append(response.status_code)
 
@@ -76,10 +93,10 @@ async def _fetch(settings: Settings, shown: str | None, refusals: list[int]) -> 
         asyncio.timeout(BOUND_SECONDS),
         AsyncClient(headers=headers, timeout=BOUND_SECONDS, trust_env=False, event_hooks={"response": [look]}) as http,
     ):
-        return await _walk(settings, http)
+        return await _walk(settings, http, seen)
 
 
-async def _walk(settings: Settings, http: "AsyncClient") -> Catalogue:
+async def _walk(settings: Settings, http: "AsyncClient", seen: Seen) -> Catalogue:
     from mcp import Client
     from mcp.client.streamable_http import streamable_http_client
     from mcp_types import Implementation
@@ -90,6 +107,9 @@ async def _walk(settings: Settings, http: "AsyncClient") -> Catalogue:
         streamable_http_client(settings.upstream, http_client=http), client_info=me, cache=None
     ) as client:
         catalogue.instructions = client.instructions or ""
+        seen.revision = client.protocol_version
+        if client.server_info is not None:
+            seen.server = f"{client.server_info.name} {client.server_info.version}"
         for _ in range(_MAX_PAGES):
             page = await client.list_tools(cursor=cursor)
             catalogue.page(

@@ -13,7 +13,7 @@ from gateway.state.heads import Head
 from gateway.state.pruning import Plan, Rule
 from gateway.state.queries import Found, Order, Query
 from gateway.state.statistics import Statistics
-from gateway.state.verification import Verification, verify
+from gateway.state.verification import Break, Verification, verify, verify_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,10 @@ class Evidence:
     def verify(self, heads: Sequence[Head] = ()) -> Verification:
         """Whether every record is as it was written, and whether the log is the one that `heads` were taken of."""
         return verify(self.connection, self.log, heads)
+
+    def verify_end(self, number: int) -> Break | None:
+        """Whether the newest `number` records are as they were written, and the log ends with them."""
+        return verify_end(self.connection, number)
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from gateway.state import chain
 from gateway.state.chain import LIST, Ends
 from gateway.state.heads import Head
 
-_ROWS: Final = f"SELECT seq, {LIST}, hash FROM audit ORDER BY seq"  # noqa: S608 - constants
+_ROWS: Final = f"SELECT seq, {LIST}, hash FROM audit WHERE seq > ? ORDER BY seq"  # noqa: S608 - constants
+_BEFORE_ALL: Final = -(2**63)
 _KIND: Final = 1
 _VALUES: Final = chain.COLUMNS.index("argument_values") + 1
 _CHANGED: Final = "a field, its place or its hash is not as it was written"
@@ -74,6 +75,22 @@ def verify(connection: sqlite3.Connection, log: str, heads: Sequence[Head]) -> V
     return Verification(ends.pruned_seq + 1, walk.seq, walk.adopted, ends.hash.hex(), broken, compared)
 
 
+def verify_end(connection: sqlite3.Connection, number: int) -> Break | None:
+    """Whether the newest `number` records are as they were written, and the log ends with them: a quick look.
+
+    Within one transaction. What it finds wrong is so; of older records it says nothing.
+    """
+    try:
+        ends = chain.ends(connection)
+    except LookupError as error:
+        return Break(0, str(error), _ENDS)
+    first = max(ends.pruned_seq, ends.seq - number)
+    known = _hash_of(connection, ends, first)
+    if known is None:
+        return Break(first, _missing(first, first), "it was deleted")
+    return _Walk(Ends(first, bytes.fromhex(known), ends.seq, ends.hash)).go(connection, first)
+
+
 def _of_another_file(ends: Ends, log: str) -> Break | None:
     if ends.pruned_seq or ends.pruned_hash == chain.genesis(bytes.fromhex(log)):
         return None
@@ -95,9 +112,9 @@ class _Walk:
         self.seq, self.hash = ends.pruned_seq, ends.pruned_hash
         self.pruned = self.adopted = 0
 
-    def go(self, connection: sqlite3.Connection) -> Break | None:
+    def go(self, connection: sqlite3.Connection, after: int = _BEFORE_ALL) -> Break | None:
         try:
-            for row in connection.execute(_ROWS):
+            for row in connection.execute(_ROWS, (after,)):
                 broken = self._step(row)
                 if broken is not None:
                     return broken

@@ -18,6 +18,7 @@ from gateway.cli import logs
 from gateway.cli.commands import (
     audit,
     demo,
+    doctor,
     grants,
     install,
     limits,
@@ -50,6 +51,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     tools.command,
     policy.command,
     status.command,
+    doctor.command,
     limits.command,
     stop.command,
     pins.command,

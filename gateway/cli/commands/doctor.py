@@ -1,0 +1,108 @@
+"""`doctor`: whether everything is as it should be, and what to do where it is not."""
+
+import os
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gateway.cli.checkup import CHECKS
+from gateway.cli.checkup.examination import Examined, examine
+from gateway.cli.checkup.finding import Finding, Level
+from gateway.cli.flags import REACHING, json_flag, once, with_flags
+from gateway.cli.screen import console, document, styled
+from gateway.cli.words import shown, tally
+from gateway.clock import SystemClock
+from gateway.errors import GatewayError
+from gateway.settings import Settings, Sources, find, load
+
+FAILED: Final = 1
+_STYLES: Final[Mapping[Level, str]] = {"ok": "green", "warning": "yellow", "failed": "bold red", "not checked": "dim"}
+_LEVEL, _ABOUT = 11, 9
+
+HELP: Final = """Look whether everything is as it should be, and say what to do where it is not.
+
+Each line is `ok`, a `warning` (it works, and should be otherwise), `failed` (calls are refused, or something does not
+work) or `not checked` (and why). It looks at the program, the settings and where they come from, the policy, the server
+(name, connection, TLS, protocol, sign-in, tools), the state file, the disk, the clock, the stop switch, the clients
+that have an entry for the gateway, and at who else could write what decides. Entries are started as their clients start
+them, and ended again; nothing is called, and nothing is changed.
+
+It is fit for a bug report: no values of headers, no tokens, addresses without their query, `~` for your home folder.
+
+The exit code is 1 if anything has failed.
+
+\b
+--json: {"ok", "checks": [{"about", "level", "says", "do" or null,
+  "facts": {...}}]}"""
+
+
+@click.command("doctor", help=HELP, short_help="find what is wrong, and say what to do")
+@with_flags("profile", "policy", "grant", *REACHING)
+@json_flag
+def command(*, as_json: bool, **flags: tuple[str, ...]) -> int:
+    """The command; its help is `HELP`."""
+    examined = _examined(once(flags))
+    found = (finding.rewritten(lambda text: _short(text, examined.home)) for finding in examine(CHECKS, examined))
+    if as_json:
+        listed = list(found)
+        document({"ok": not _any_failed(listed), "checks": [asdict(finding) for finding in listed]})
+    else:
+        listed = list(_shown(found))
+        _summary(listed)
+    return FAILED if _any_failed(listed) else 0
+
+
+def _examined(flags: Mapping[str, tuple[str, ...]]) -> Examined:
+    """What there is to look at, as far as the settings can be read."""
+    sources: Sources | None = None
+    settings: Settings | None = None
+    trouble: GatewayError | None = None
+    try:
+        sources = find(flags, os.environ)
+        settings = load(flags, os.environ)
+    except GatewayError as error:
+        trouble = error
+    return Examined(flags, os.environ, Path.home(), SystemClock(), sources, settings, trouble)
+
+
+def _short(text: str, home: Path) -> str:
+    """A text without the name of the home folder, which is often somebody's."""
+    folder = str(home)
+    return text.replace(folder, "~") if len(folder) > 1 else text
+
+
+def _any_failed(found: Iterable[Finding]) -> bool:
+    return any(finding.level == "failed" for finding in found)
+
+
+def _shown(found: Iterable[Finding]) -> Iterator[Finding]:
+    """Print each as it comes, and hand it on."""
+    screen = console()
+    indent = " " * (_LEVEL + _ABOUT + 4)
+    for finding in found:
+        head = styled(f"{finding.level:<{_LEVEL}}  ", _STYLES[finding.level])
+        head.append(f"{finding.about:<{_ABOUT}}  ", style="bold")
+        lines = _wrapped(shown(finding.says), screen.width, indent)
+        if finding.do is not None and finding.level != "ok":
+            lines += _wrapped(f"do: {shown(finding.do)}", screen.width, indent)
+        head.append("\n".join(lines)[len(indent) :])
+        screen.print(head, soft_wrap=True)
+        yield finding
+
+
+def _wrapped(text: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+
+
+def _summary(found: Iterable[Finding]) -> None:
+    counts = Counter(finding.level for finding in found)
+    screen = console()
+    screen.print(styled(""))
+    screen.print(styled(tally({level: counts[level] for level in _STYLES})), soft_wrap=True)
