@@ -1,7 +1,10 @@
 """The process. `run` starts here without importing what only people need; everything else is `gateway.cli`."""
 
+import os
 import sys
 from collections.abc import Sequence
+
+from gateway.cli import COMPLETING
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -11,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     typed = sys.stdin is not None and sys.stdin.isatty()
-    if not words and not typed:
+    if not words and not typed and COMPLETING not in os.environ:
         words = ["run"]
     if words[:1] == ["run"] and not typed:
         from gateway.settings import parse_flags

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+COMPLETING = "_KEYID_GATEWAY_COMPLETE"
+"""The variable of the environment by which a shell asks what may come next (`keyid-gateway completion`)."""
+
 
 def main(words: Sequence[str]) -> int:
     """Run one command line; the exit code."""

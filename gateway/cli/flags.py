@@ -11,6 +11,7 @@ from typing import Final, TypeAlias, cast
 
 import click
 
+from gateway.cli.completion import OF_SETTINGS
 from gateway.errors import UsageError
 from gateway.settings import OPTIONS, Option, load
 
@@ -77,5 +78,6 @@ def _flag(option: Option) -> Callable[[Callback], Callback]:
         option.name,
         metavar=option.metavar,
         multiple=True,
+        shell_complete=OF_SETTINGS.get(option.name),
         help=f"{option.help}{again} (default: {option.shown_default})",
     )

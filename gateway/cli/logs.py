@@ -46,6 +46,9 @@ class _Queue(logging.Handler):
         with suppress(queue.Full):
             self._records.put_nowait(None)
         self._thread.join(_CLOSING_SECONDS)
+        if not self._thread.is_alive():
+            for handler in self._handlers:
+                handler.close()
         super().close()
 
     def _write(self) -> None:
@@ -58,14 +61,19 @@ class _Queue(logging.Handler):
 
     def _hand(self, record: logging.LogRecord) -> None:
         for handler in self._handlers:
-            handler.handle(record)
+            if record.levelno >= handler.level:
+                handler.handle(record)
 
 
-def start(level: str, file: Path | None) -> None:
-    """Begin logging. The file is made with mode 0600, its folder with 0700."""
+def start(level: str, file: Path | None, *, least_said: str = "debug") -> None:
+    """Begin logging. The file is made with mode 0600, its folder with 0700.
+
+    `least_said` is the level from which on standard error gets it as well.
+    """
     root = logging.getLogger()
     root.setLevel(level.upper())
     console = logging.StreamHandler(sys.stderr)
+    console.setLevel(least_said.upper())
     console.setFormatter(logging.Formatter("keyid-gateway: %(levelname)s: %(message)s"))
     handlers: list[logging.Handler] = [console]
     unwritable: OSError | None = None
@@ -83,9 +91,10 @@ def start(level: str, file: Path | None) -> None:
 
 def stop() -> None:
     """Write what waits, unless that takes long; `logging.shutdown` would wait for whoever is writing."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, _Queue):
-            handler.close()
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _Queue)]:
+        root.removeHandler(handler)
+        handler.close()
 
 
 def keep(file: Path, text: str) -> bool:

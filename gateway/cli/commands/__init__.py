@@ -17,6 +17,8 @@ from gateway import __version__
 from gateway.cli import logs
 from gateway.cli.commands import (
     audit,
+    call,
+    completion,
     demo,
     doctor,
     grants,
@@ -24,9 +26,9 @@ from gateway.cli.commands import (
     limits,
     login,
     logout,
+    pins,
     policy,
     profiles,
-    pins,
     resume,
     run,
     standin,
@@ -49,12 +51,13 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     install.command,
     uninstall.command,
     tools.command,
+    call.command,
     policy.command,
+    pins.command,
     status.command,
     doctor.command,
     limits.command,
     stop.command,
-    pins.command,
     resume.command,
     grants.command,
     audit.command,
@@ -63,6 +66,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     whoami.command,
     logout.command,
     standin.command,
+    completion.command,
 )
 _INTERRUPTED: Final = 130
 _UNFORESEEN: Final = 70

@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from gateway.cli.completion import profiles
 from gateway.cli.flags import json_flag
 from gateway.cli.screen import document, say
 from gateway.cli.words import shown
@@ -21,7 +22,7 @@ are not touched.
 
 
 @click.command("remove", help=HELP, short_help="take a profile out of the settings file")
-@click.argument("name")
+@click.argument("name", shell_complete=profiles)
 @json_flag
 def command(*, name: str, as_json: bool) -> int:
     """The command; its help is `HELP`."""

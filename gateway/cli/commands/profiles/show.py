@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from gateway.cli.completion import profiles
 from gateway.cli.flags import json_flag
 from gateway.cli.screen import Row, document, say, table
 from gateway.cli.words import shown
@@ -24,7 +25,7 @@ stands in the settings themselves is hidden, as the query of an address is. So t
 
 
 @click.command("show", help=HELP, short_help="every setting under a profile, and where it comes from")
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=profiles)
 @json_flag
 def command(*, name: str | None, as_json: bool) -> int:
     """The command; its help is `HELP`."""
