@@ -43,6 +43,7 @@ from gateway.mirror import Mirror
 from gateway.pinned import Pinned
 from gateway.policies import NoPolicy, Policies, Source, choose, exists
 from gateway.policy import Facts, Layer, Policy
+from gateway.proving import Proven, Proving
 from gateway.questions import Questions
 from gateway.relay import Relay
 from gateway.settings import Settings
@@ -170,7 +171,7 @@ class Gateway:
         self._policies = self._layered()
         identity = Identity(settings.grant, self._session, settings.server)
         self._pinned = Pinned(settings.pins, identity, mirrored, self._state.get, clock=clock, changed=self._repinned)
-        self._around = _Surroundings(self._policies, mirror, self._pinned, self._state, settings.grant)
+        self._around = Proven(_Surroundings(self._policies, mirror, self._pinned, self._state, settings.grant))
         person = self._person(clock)
         self._channels: tuple[Channel, ...] = (
             person,
@@ -186,11 +187,12 @@ class Gateway:
             desk=Desk(identity, state_is_usual=settings.state == usual_state()),
             conceal=settings.conceal_hidden,
         )
+        self._proving = Proving(self._interceptor, self._around)
         self._relay = Relay(
             stdio.send,
             self._upstream,
             mirror,
-            self._interceptor,
+            self._proving,
             self._policies,
             pinned=self._pinned,
             max_depth=settings.max_depth,
@@ -235,6 +237,7 @@ class Gateway:
             await self._around.prepare()
             self._announced.judged(self._mirrored, self._policy)
             await self._state.get()
+            await self._proving.prove()
         except StateError as error:
             _LOG.error("the state is not available, every call is refused: %s", error)
         self._attending = asyncio.create_task(self._attendance.follow(self._state.get))
@@ -322,6 +325,7 @@ class Gateway:
         self._relay.renewed()
 
     def _changed(self, old: Policy | NoPolicy, new: Policy | NoPolicy) -> None:
+        self._proving.changed()
         self._relay.policy_changed(old, new)
         self._announced.judged(self._mirrored, self._policy)
 

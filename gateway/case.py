@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from gateway.jsonrpc import Message
 from gateway.policies import NoPolicy
@@ -10,6 +10,7 @@ from gateway.policy import Facts, Policy, ToolCall
 from gateway.state import State
 from gateway.upstream import Answer, Still
 
+CaseKind: TypeAlias = Literal["call", "self-test"]
 Forward: TypeAlias = Callable[[bytes, Still], Awaitable[Answer]]
 """Sends the judged bytes to the upstream; asks before it sends them once more."""
 
@@ -62,6 +63,8 @@ class Case:
     body: bytes
     client: Client
     started: float
+    kind: CaseKind = "call"
+    """Whose it is: the client's, or that of the gateway, which tries whether it refuses what it is to (`proving`)."""
 
     call: ToolCall | None = field(init=False)
     """The tool call, or None for another method."""

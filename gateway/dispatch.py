@@ -21,6 +21,7 @@ from gateway.mirror import Mirror
 from gateway.pinned import Pinned
 from gateway.policies import InForce
 from gateway.policy import HOUSEKEEPING, LISTS
+from gateway.proving import Proving
 from gateway.questions import Questions
 from gateway.tasks import Tasks
 from gateway.upstream import Answer, Still
@@ -38,7 +39,7 @@ class Dispatch:
         self,
         upstream: Upstream,
         mirror: Mirror,
-        interceptor: Interceptor,
+        interceptor: Proving,
         policies: InForce,
         questions: Questions,
         *,

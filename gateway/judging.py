@@ -39,6 +39,7 @@ from gateway.state import (
     Charge,
     Charging,
     Exhausted,
+    Kind,
     Noted,
     Record,
     Reservation,
@@ -175,7 +176,7 @@ class Judge:
         `same` is what a `repeat` looks for: nothing for a call that has been let through once, or is a round of one.
         """
         halt = tx.switch.look(self._identity.grant)
-        if halt is not None:
+        if halt is not None and case.kind == "call":
             return halted(halt), ""
         policy = self._around.in_force()
         call = case.call
@@ -215,7 +216,7 @@ class Judge:
 
     def tell(self, case: Case, admitted: Admission | Decision) -> None:
         """Count the call in this session: nothing is awaited between the decision and this, so the next one knows."""
-        if case.call is None:
+        if case.call is None or case.kind != "call":
             return
         if isinstance(admitted, Decision) or admitted.record.effect != "allow":
             self.tally.denied()
@@ -250,7 +251,7 @@ class Judge:
         arguments: Mapping[str, Json] = call.arguments if call else {}
         kept = self._keeping.of(call.tool if call else "", arguments, state.digest)
         return Record(
-            kind="decided" if decision.effect in ("allow", "observe") else "refused",
+            kind=_kind(case, decision),
             decision_id=case.id,
             at=now,
             grant=self._identity.grant,
@@ -269,3 +270,9 @@ class Judge:
             argument_digest=kept.digest,
             values=kept.values,
         )
+
+
+def _kind(case: Case, decision: Decision) -> Kind:
+    if case.kind == "self-test":
+        return "self-test"
+    return "decided" if decision.effect in ("allow", "observe") else "refused"

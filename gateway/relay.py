@@ -34,6 +34,7 @@ from gateway.notices import Notices
 from gateway.pinned import Pinned
 from gateway.policies import InForce, NoPolicy
 from gateway.policy import Policy
+from gateway.proving import Proving
 from gateway.questions import Questions
 from gateway.stdio import TOO_LONG
 from gateway.translation.bridge import Bridge, turned
@@ -56,7 +57,7 @@ class Relay:
         send: Send,
         upstream: Upstream,
         mirror: Mirror,
-        interceptor: Interceptor,
+        interceptor: Proving,
         policies: InForce,
         *,
         pinned: Pinned,

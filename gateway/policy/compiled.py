@@ -9,7 +9,7 @@ of a document's keys changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway.policy.checks import Check
@@ -115,6 +115,10 @@ class Policy:
         return (
             tuple(sorted((self, *self.also), key=lambda policy: LAYERS.index(policy.layer))) if self.also else (self,)
         )
+
+    def hiding(self, tool: str) -> "Policy":
+        """The same policy, compiled together with one more name under `hide`."""
+        return replace(self, hide={**self.hide, tool: "/hide/-"})
 
     def applied(self, tool: str) -> Applied:
         """Everything that this document says of a tool."""

@@ -17,15 +17,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway import app, catalogue, filters, policies, replies
+from gateway.case import Client
 from gateway.errors import ConfigError
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import Id, Kind, Message, Refusal, is_id, parse, serialise
 from gateway.policies import Source
-from gateway.policy import Decision, Facts, Policy, ToolCall, decide, decide_request, load
+from gateway.policy import Decision, Facts, Policy, ToolCall, compiled, decide, decide_request, load
 from gateway.policy.checks import Check, conjunction
 from gateway.policy.values import Comparison, Truth, compare, negate
+from gateway.proving import Proven, Proving
 from gateway.relay import Relay
-from gateway.state import Reservation
+from gateway.state import Record, Reservation
+from gateway.state.audit import SqliteAudit
 from gateway.state.counting import SqliteCounters
 from gateway.upstream import Answer, Deliver, streams
 from gateway.upstream.headers import is_modern
@@ -307,6 +310,38 @@ def lenient() -> None:
     swap(load, naive)
 
 
+# --- what the self-test is to find ------------------------------------------------------------------------------------
+
+
+def allowing() -> None:
+    """Whatever the policy says, the interceptor lets it through."""
+
+    def naive(policy: Policy, call: ToolCall, facts: Facts) -> Decision:
+        return replace(decide(policy, call, facts), effect="allow", limits=())
+
+    swap(decide, naive)
+
+
+def unhiding() -> None:
+    """`hide` is read and forgotten."""
+    sound = compiled.Policy.applied
+
+    def naive(self: Policy, tool: str) -> compiled.Applied:
+        return replace(sound(self, tool), hidden=None)
+
+    method(compiled.Policy, "applied", naive)
+
+
+def silent() -> None:
+    """Refusals are not recorded."""
+    sound = SqliteAudit.append
+
+    def naive(self: SqliteAudit, record: Record) -> int:
+        return 0 if record.effect == "deny" else sound(self, record)
+
+    method(SqliteAudit, "append", naive)
+
+
 KINDS: Final[Mapping[str, Callable[[], None]]] = {
     "none": lambda: None,
     "forwards": forwards,
@@ -332,11 +367,33 @@ KINDS: Final[Mapping[str, Callable[[], None]]] = {
     "guessable": guessable,
     "forgetting": forgetting,
     "lenient": lenient,
+    "allowing": allowing,
+    "unhiding": unhiding,
+    "silent": silent,
 }
+TESTED: Final = frozenset({"none", "allowing", "unhiding", "silent"})
+"""The kinds that the self-test is there for."""
+
+
+def untested() -> None:
+    """The self-test is left out: what it finds is what the tests of the other kinds have to find by themselves."""
+
+    async def straight(self: Proving, request: Message, client: Client, forward: Any) -> bytes:
+        return await self._interceptor.intercept(request, client, forward)
+
+    async def idle(_: Proving) -> None:
+        """Nothing is put to the test."""
+
+    method(Proving, "intercept", straight)
+    method(Proving, "prove", idle)
+    method(Proving, "changed", lambda _: None)
+    method(Proven, "in_force", lambda self: self._around.in_force())
 
 
 if __name__ == "__main__":
     KINDS[sys.argv[1]]()
+    if sys.argv[1] not in TESTED:
+        untested()
     module = sys.argv[2]
     sys.argv[:] = sys.argv[2:]
     runpy.run_module("gateway.__main__" if module == "gateway" else module, run_name="__main__", alter_sys=False)
