@@ -175,7 +175,7 @@ class Gateway:
         person = self._person(clock)
         self._channels: tuple[Channel, ...] = (
             person,
-            Desktop(settings.approve_desktop, clock, programs.find, lambda: True),
+            Desktop(settings.approve_desktop, clock, programs.find, self._may_click),
         )
         self._interceptor = Interceptor(
             identity,
@@ -309,7 +309,16 @@ class Gateway:
             server=settings.server,
             digest=lambda: None if self._state.state is None else self._state.state.digest,
             now=clock.now,
+            answers=self._may_click,
         )
+
+    def _may_click(self) -> bool:
+        """Whether anything but a terminal may answer: nothing else can ask for a PIN, once there is one."""
+        state = self._state.state
+        try:
+            return state is not None and state.look(lambda tx: tx.passcodes.get()) is None
+        except StateError:
+            return False
 
     # --- wires between rooms that are made in turn --------------------------------------------------------------------
 

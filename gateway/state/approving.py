@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.jsonrpc import loads, serialise
+from gateway.state import passcode
 from gateway.state.approvals import (
     LARGEST,
     MOST_BYTES,
@@ -266,4 +267,5 @@ def begin(connection: sqlite3.Connection) -> None:
     connection.execute(f"CREATE UNIQUE INDEX approvals_open ON approvals (identity) WHERE {_OPEN}")
     connection.execute(f"CREATE INDEX approvals_until ON approvals (expires_at) WHERE {_OPEN}")
     connection.execute("CREATE TABLE covers (identity TEXT PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID")
+    connection.execute(passcode.TABLE)
     connection.execute("CREATE TABLE approval_clock (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL)")

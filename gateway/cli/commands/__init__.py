@@ -16,6 +16,7 @@ import click
 from gateway import __version__
 from gateway.cli import logs
 from gateway.cli.commands import (
+    approvals,
     audit,
     call,
     completion,
@@ -56,6 +57,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     pins.command,
     status.command,
     doctor.command,
+    approvals.command,
     limits.command,
     stop.command,
     resume.command,
