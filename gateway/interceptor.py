@@ -30,7 +30,7 @@ from gateway.halted import Underway
 from gateway.jsonrpc import Message, serialise
 from gateway.judging import Admission, Judge, Judged
 from gateway.policies import NoPolicy
-from gateway.policy import Decision, concealed, refuse_state
+from gateway.policy import Decision, concealed, refuse_state, visible
 from gateway.settling import Outcome, Settling
 from gateway.state import SessionTally, State, Transaction
 from gateway.state.arguments import Keeping
@@ -69,9 +69,7 @@ class Interceptor:
         """What this session has done so far."""
         return self._judge.tally
 
-    async def intercept(
-        self, request: Message, client: Client, forward: Forward, kind: CaseKind = "call"
-    ) -> bytes:
+    async def intercept(self, request: Message, client: Client, forward: Forward, kind: CaseKind = "call") -> bytes:
         """The line that answers `request`: the upstream's answer, a denial, or an error."""
         brought = self._waiting.resumed(request) if self._waiting is not None else None
         if brought is not None:
@@ -249,8 +247,11 @@ class Interceptor:
 
     def _said(self, case: Case, decision: Decision) -> Decision:
         """What the client reads of a refusal; the record keeps what was decided."""
-        conceal = self._conceal and case.kind == "call"
-        return concealed(decision, case.call.tool) if conceal and case.call is not None else decision
+        if not self._conceal or case.kind != "call" or case.call is None:
+            return decision
+        policy = self._around.in_force()
+        hides = not isinstance(policy, NoPolicy) and not visible(policy, case.call.tool)
+        return concealed(decision, case.call.tool, hides=hides)
 
     async def _refused_by_now(self, case: Case, admission: Admission) -> list[Decision]:
         """What refuses a call that was let through, where something does by now. What it was charged stays as it is."""

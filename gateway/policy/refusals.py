@@ -55,9 +55,13 @@ def refuse_hidden(tool: str) -> Decision:
     return denied("(hidden)", "hidden", f"{tool_words(tool)} is hidden by policy")
 
 
-def concealed(decision: Decision, tool: str) -> Decision:
-    """What a client is told of a refusal that it must not take for a sign that there is a tool: one that is hidden."""
-    return refuse_unknown_tool(tool) if decision.reason == "hidden" else decision
+def concealed(decision: Decision, tool: str, *, hides: bool) -> Decision:
+    """What a client is told of a refusal that it must not take for a sign that there is a tool: one that is hidden.
+
+    `hides`: the policy hides it, whatever it was refused for; that it has changed is no news of one that is not there.
+    """
+    told_of = decision.reason == "hidden" or (hides and decision.reason == "changed tool")
+    return refuse_unknown_tool(tool) if told_of else decision
 
 
 def refuse_default(tool: str) -> Decision:
