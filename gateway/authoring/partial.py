@@ -23,9 +23,18 @@ from gateway.policy import Decision, Facts, Limit, Policy, ToolCall
 from gateway.policy.amounts import Unmeasurable, measure
 from gateway.policy.checks import Check, Condition, holds
 from gateway.policy.compiled import Applied
+from gateway.policy.decision import Repeat
+from gateway.policy.judge import until_again
 from gateway.policy.layers import meet
 from gateway.policy.paths import argument
-from gateway.policy.refusals import denied, refuse_default, refuse_hidden, refuse_uncounted, refuse_unknown_tool
+from gateway.policy.refusals import (
+    denied,
+    refuse_default,
+    refuse_hidden,
+    refuse_repeat,
+    refuse_uncounted,
+    refuse_unknown_tool,
+)
 from gateway.policy.values import ABSENT, Found, Truth, all_of, any_of
 
 CheckKey: TypeAlias = tuple[object, ...]
@@ -33,6 +42,8 @@ Answers: TypeAlias = Mapping[CheckKey, bool]
 """What is known of checks, whatever policy they stand in: whether they fired."""
 _Truths: TypeAlias = frozenset[Truth]
 _ANY: Final[_Truths] = frozenset({True, False, None})
+_BEHIND: Final = frozenset({"repeat", "limit"})
+"""Reasons of refusals that come after every check."""
 _BY_TYPE: Final = frozenset({"exists", "regex", "lt", "lte", "gt", "gte"})
 """Operators that judge a list or an object by its type alone."""
 
@@ -72,7 +83,8 @@ def _layer(policy: Policy, sketch: Sketch, facts: Facts, answers: Answers) -> De
         return would
     doubtful: dict[bool, list[CannotTell]] = {True: [], False: []}
     counted = {limit for limit in applied.limits if limit not in applied.measured}
-    for item, said in (*_checked(applied, sketch, facts, answers), *_measured(applied, sketch)):
+    judged = (*_checked(applied, sketch, facts, answers), *_looped(applied, sketch, facts), *_measured(applied, sketch))
+    for item, said in judged:
         if isinstance(said, CannotTell):
             doubtful[item.observed].append(said)
         elif isinstance(said, Decision) and not item.observed:
@@ -91,7 +103,7 @@ def _layer(policy: Policy, sketch: Sketch, facts: Facts, answers: Answers) -> De
     return found
 
 
-_Said: TypeAlias = tuple[Check | Limit, Decision | Literal["passes"] | CannotTell]
+_Said: TypeAlias = tuple[Check | Limit | Repeat, Decision | Literal["passes"] | CannotTell]
 """A rule and what it says: a denial, nothing, or that nobody can tell."""
 
 
@@ -103,6 +115,13 @@ def _checked(applied: Applied, sketch: Sketch, facts: Facts, answers: Answers) -
             yield check, fired
         else:
             yield check, denied(check.rule, kind, "") if fired else "passes"
+
+
+def _looped(applied: Applied, sketch: Sketch, facts: Facts) -> Iterator[_Said]:
+    """How often the same call was made is known beside the arguments, or not at all (`replay`)."""
+    for repeat in applied.repeats:
+        wait = until_again(repeat, facts)
+        yield repeat, refuse_repeat(sketch.tool, repeat, wait) if wait else "passes"
 
 
 def _measured(applied: Applied, sketch: Sketch) -> Iterator[_Said]:
@@ -251,8 +270,8 @@ def answered(policy: Policy, tool: str, *, effect: str, reason: str, rule: str) 
     if effect == "observe":
         passed = {key(check): False for check in (*enforced, *applied.approvals)}
         tried = tuple(check for check in applied.checks if check.observed)
-        return {**_until(rule, tried, at_all=reason == "limit"), **passed}
-    if reason == "limit":
+        return {**_until(rule, tried, at_all=reason in _BEHIND), **passed}
+    if reason in _BEHIND:
         return {key(check): False for check in enforced}
     return _until(rule, (*enforced, *applied.approvals), at_all=False)
 

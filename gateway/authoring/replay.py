@@ -25,8 +25,10 @@ from typing import Final
 
 from gateway.authoring import kept
 from gateway.authoring.kept import Sketch
+from gateway.authoring.loops import Loops
 from gateway.authoring.modes import Modes
 from gateway.authoring.partial import Answers, CannotTell, answered, judge
+from gateway.authoring.tallies import MOST_ROWS, Report, Row
 from gateway.catalogue import Catalogue, Definition
 from gateway.jsonrpc import Json, loads, serialise
 from gateway.policy import Decision, Facts, Policy, ToolCall, decide, refuse_limit
@@ -35,73 +37,13 @@ from gateway.policy.schemas import InputSchema
 from gateway.state import Charging, Counters, Exhausted, Record, Reservation, take
 from gateway.state.audit import OF_NO_CALL
 
-MOST_ROWS: Final = 1000
 _MOST_OPEN: Final = 10_000
-_IDS: Final = 3
 _NOT_SENT_STATUS: Final = frozenset({401, 404, 429})
 _NOT_SENT: Final = ("no answer: not sent", "no answer: refused")
 _OUTSIDE: Final = frozenset({"state", "no policy", "upstream", "stopped", "revoked", "changed tool", "cancelled"})
 """Reasons of refusals that no policy document has a say in."""
 _OF_THE_CALL: Final = frozenset({"args", "tool.name", "tool.annotations"})
 _DAY: Final = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Calls of one tool that come out otherwise, or that nobody can tell about (`would` is then `cannot tell`).
-
-    `unknown` says in a few words each what was wanted to tell.
-    """
-
-    tool: str
-    was: str
-    was_rule: str
-    would: str
-    rules: tuple[str, ...]
-    unknown: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Tally:
-    """How often, when (seconds since the epoch), the first few decisions, and how many were decided by name."""
-
-    count: int = 0
-    by_name: int = 0
-    first: float = 0.0
-    last: float = 0.0
-    decisions: list[str] = field(default_factory=list)
-
-    def add(self, record: Record, *, by_name: bool) -> None:
-        self.first = record.at if not self.count else min(self.first, record.at)
-        self.last = max(self.last, record.at)
-        self.count += 1
-        self.by_name += by_name
-        if len(self.decisions) < _IDS:
-            self.decisions.append(record.decision_id)
-
-
-@dataclass(slots=True)
-class Report:
-    """What came of it. `calls` were decided, `left_out` counts the others.
-
-    `by_name` of them were decided without values, `in_part` with some.
-    """
-
-    calls: int = 0
-    by_name: int = 0
-    in_part: int = 0
-    same: int = 0
-    changed: dict[Row, Tally] = field(default_factory=dict)
-    doubtful: dict[Row, Tally] = field(default_factory=dict)
-    left_out: Counter[str] = field(default_factory=Counter)
-    more: int = 0
-
-    def add(self, row: Row, record: Record, *, by_name: bool) -> None:
-        rows = self.doubtful if row.would == "cannot tell" else self.changed
-        if row not in rows and len(rows) >= MOST_ROWS:
-            self.more += 1
-            return
-        rows.setdefault(row, Tally()).add(record, by_name=by_name)
 
 
 @dataclass(slots=True)
@@ -116,6 +58,7 @@ def look_back(policy: Policy) -> float:
     """How many seconds before the first call of the report the counting has to begin."""
     entries = (*policy.entries.values(), *(pattern.entry for pattern in policy.patterns), policy.all_tools)
     windows = [limit.seconds for entry in entries for limit in entry.limits]
+    windows += [entry.repeat.seconds for entry in entries if entry.repeat is not None]
     return float(max((*windows, _DAY)))
 
 
@@ -148,6 +91,7 @@ class Replay:
         self._open: OrderedDict[str, Reservation] = OrderedDict()
         self._sessions: defaultdict[str, _Session] = defaultdict(_Session)
         self._latest: dict[tuple[str, str], float] = {}
+        self._loops = Loops(policy)
         self.report = Report()
 
     def take(self, record: Record) -> None:
@@ -170,6 +114,8 @@ class Replay:
     def _judge(self, record: Record) -> None:
         call = self._call(record)
         said = self._decide(record, call)
+        if isinstance(said, Decision) and said.effect != "deny":
+            said = self._loops.doubt(record) or said
         if isinstance(said, Decision) and said.effect in ("allow", "observe"):
             said = self._reserve(record, said, call.plain if isinstance(call, Sketch) else call)
         was = "approve" if record.reason == "approval" and record.effect == "deny" else str(record.effect)
@@ -233,7 +179,7 @@ class Replay:
         """Whether a rule for a tool looks at anything but the call and the tool itself."""
         applied = self._policy.applied(tool)
         conditions = (item for check in (*applied.checks, *applied.approvals) for item in check.conditions)
-        return any(item.path.root not in _OF_THE_CALL for item in conditions)
+        return bool(applied.repeats) or any(item.path.root not in _OF_THE_CALL for item in conditions)
 
     def _judge_of(self, record: Record) -> Policy | None:
         if self._judged_by is not None and self._judged_by.revision == record.policy_revision:
@@ -267,6 +213,7 @@ class Replay:
             session_calls=session.calls,
             session_denials=session.denials,
             seconds_since=since,
+            same=self._loops.ages(record),
         )
         return replace(facts, circumstances=circumstances)
 
@@ -304,6 +251,7 @@ class Replay:
 
     def _remember(self, record: Record, *, relayed: bool) -> None:
         if relayed:
+            self._loops.remember(record)
             self._sessions[record.session].calls[record.tool] += 1
             if record.tool in self._policy.asks_since:
                 self._latest[record.grant, record.tool] = record.at

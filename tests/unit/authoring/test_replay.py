@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.authoring.replay import MOST_ROWS, Replay, Report, Row, look_back
+from gateway.authoring.replay import Replay, look_back
+from gateway.authoring.tallies import MOST_ROWS, Report, Row
 from gateway.catalogue import Catalogue
 from gateway.jsonrpc import serialise
 from gateway.policy import Policy, load
@@ -328,3 +329,51 @@ def test_what_was_tried_out_is_told_under_the_same_rules(again: Again, tried: An
     report = again(policy(COLLEAGUES), refused, call("send", {"to": "kim"}, **was), before=before if at_hand else None)
     assert changes(report) == ([("send", "observe", "deny", "/tools/send/require/0", 1)] if effect == "observe" else [])
     assert report.doubtful == {}
+
+
+# --- repeat -----------------------------------------------------------------------------------------------------------
+
+LOOPS = policy({"get": {"repeat": {"max": 2, "window": 60}}, "other": {}})
+
+
+def test_the_same_call_again_and_again_is_told_by_its_digest(again: Again) -> None:
+    same = [call("get", {"a": 1}, at=NOON + second) for second in (0, 1, 2, 3)]
+    other = [call("get", {"a": number}, at=NOON + 4) for number in range(2, 9)]
+    report = again(LOOPS, *same, *other, call("get", {"a": 1}, at=NOON + 60.5), call("get", {"a": 1}, at=NOON + 60.6))
+    assert changes(report) == [("get", "allow", "deny", "/tools/get/repeat", 3)]
+    values = again(LOOPS, *[call("get", {"a": 1}, at=NOON + 200, values=True, session="v") for _ in range(3)])
+    assert changes(values) == [("get", "allow", "deny", "/tools/get/repeat", 1)]
+    assert changes(again(LOOPS, *[call("get", session=f"{number}") for number in range(9)])) == []
+    assert changes(again(LOOPS, *[call("other") for _ in range(9)])) == []
+
+
+def test_without_a_digest_nobody_can_tell_once_there_were_enough(again: Again) -> None:
+    kept = [call("get", {"a": 1}, at=NOON + second, argument_digest="") for second in (0, 1, 2)]
+    report = again(LOOPS, *kept)
+    assert changes(report) == [("get", "allow", "cannot tell", "/tools/get/repeat", 1)]
+    (row,) = report.doubtful
+    assert row.unknown == ("whether the arguments were the same (no digest was kept)",)
+    mixed = [call("get", {"a": 1}, session="m"), kept[0], call("get", {"a": 1}, session="m")]
+    found = again(LOOPS, *(replace(record, session="m") for record in mixed))
+    assert changes(found) == [("get", "allow", "cannot tell", "/tools/get/repeat", 1)]
+
+
+def test_a_round_of_an_exchange_is_no_repetition(again: Again) -> None:
+    rounds = [call("get", message=f"round {number} of the call that decision d began") for number in (2, 3, 4)]
+    assert changes(again(LOOPS, call("get"), *rounds, call("get"))) == []
+
+
+def test_a_repeat_that_refused_then_is_known_to_have_passed_every_check(again: Again) -> None:
+    before = policy({"get": {"deny_if": [when("args.a", "eq", 1)], "repeat": {"max": 1, "window": 60}}})
+    after = policy({"get": {"deny_if": [when("args.a", "eq", 1)]}})
+    record = denied("get", "/tools/get/repeat", "repeat", arguments={"a": 2}, policy_revision=before.revision)
+    assert changes(again(after, record, before=before)) == [("get", "deny", "allow", "/tools/get", 1)]
+
+
+def test_the_counting_begins_as_long_before_as_a_repeat_looks_back() -> None:
+    assert look_back(policy({"get": {"repeat": {"max": 2, "window": 604_800}}})) == 604_800
+
+
+def test_what_is_remembered_of_sessions_is_bounded(again: Again) -> None:
+    many = [call("get", session=f"s{number}") for number in range(1200)]
+    assert changes(again(LOOPS, call("get", session="first"), *many, *[call("get", session="first")] * 2)) == []

@@ -12,7 +12,8 @@ import click
 
 from gateway.authoring.kept import NOT_KEPT
 from gateway.authoring.published import published
-from gateway.authoring.replay import MOST_ROWS, Replay, Report, Row, Tally, look_back
+from gateway.authoring.replay import Replay, look_back
+from gateway.authoring.tallies import MOST_ROWS, Report, Row, Tally
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE, policy_in_force, state
 from gateway.cli.screen import document, say, verbatim
