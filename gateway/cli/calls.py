@@ -24,7 +24,7 @@ ROOMIER: Final = 180
 """Columns from which on it is said as well who called."""
 _TOOL, _OUTCOME, _LATENCY, _GRANT, _CLIENT = 31, 19, 7, 12, 18
 _STYLES: Final[Mapping[str, str]] = {"allow": "green", "deny": "red", "observe": "yellow"}
-_EFFECTS: Final[Mapping[str, str]] = {"observe": "would"}
+_EFFECTS: Final[Mapping[str, str]] = {"observe": "would", "approve": "asked"}
 """In the column of effects; that it would *deny* stands before the reason."""
 
 

@@ -13,6 +13,7 @@ from gateway.state.heads import Head
 from gateway.state.pruning import Plan, Rule
 from gateway.state.queries import Found, Order, Query
 from gateway.state.statistics import Statistics
+from gateway.state.stories import whole_story
 from gateway.state.verification import Break, Verification, verify, verify_end
 
 
@@ -44,10 +45,9 @@ class Evidence:
         return queries.values(self.connection, what, most)
 
     def story(self, decision_id: str) -> list[tuple[Entry, str]]:
-        """Every record of one call, and of the rounds that followed it, each with its hash."""
-        return [
-            (found, queries.place(self.connection, found.seq)) for found in queries.story(self.connection, decision_id)
-        ]
+        """Every record of one call, of its rounds, and of what a person was asked about it, each with its hash."""
+        found = whole_story(self.connection, decision_id)
+        return [(each, queries.place(self.connection, each.seq)) for each in found]
 
     def beginning_with(self, text: str, most: int) -> list[str]:
         """Up to `most` ids of calls that begin with `text`."""

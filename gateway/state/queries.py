@@ -172,21 +172,22 @@ def values(connection: sqlite3.Connection, what: str, most: int) -> list[str]:
 
 def story(connection: sqlite3.Connection, decision_id: str) -> list[Entry]:
     """Every record of one call, and of the later rounds of it, whose records name the decision that began it."""
-    records = _of_call(connection, decision_id)
+    records = of_call(connection, decision_id)
     if not records:
         return []
     begun = _ROUND.search(records[0].record.message)
-    if begun is not None and begun[1] != decision_id and (beginning := _of_call(connection, begun[1])):
+    if begun is not None and begun[1] != decision_id and (beginning := of_call(connection, begun[1])):
         decision_id, records = begun[1], beginning
     if not any(each.record.outcome == _ASKED for each in records):
         return records
     first = records[0].record
     values = (first.at, first.at + _LONGEST_EXCHANGE, first.session, f"%decision {decision_id} began")
     rounds = [found for (found,) in connection.execute(_ROUNDS, values)]
-    return records + [record for found in rounds if found != decision_id for record in _of_call(connection, found)]
+    return records + [record for found in rounds if found != decision_id for record in of_call(connection, found)]
 
 
-def _of_call(connection: sqlite3.Connection, decision_id: str) -> list[Entry]:
+def of_call(connection: sqlite3.Connection, decision_id: str) -> list[Entry]:
+    """The records that have this id."""
     return [entry(row) for row in connection.execute(_OF_CALL, (decision_id,))]
 
 

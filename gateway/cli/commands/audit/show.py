@@ -13,14 +13,16 @@ from gateway.cli.words import latency, local, named, shown
 from gateway.errors import UsageError
 from gateway.settings import Settings
 from gateway.state import Entry, Record
+from gateway.state.audit import OF_NO_CALL
 from gateway.state.evidence import Evidence
 
 _MOST: Final = 5
 
-HELP: Final = """Tell the whole story of one call: what was decided and why, what came of it, every round of it.
+HELP: Final = """Tell the whole story of one call: what was decided and why, what came of it, every round of it; and
+where a person was asked, the question and the answer.
 
-ID is the id of the decision: the agent reads it in the `_meta` of a denial, the log and `audit query` show it. Its
-beginning is enough.
+ID is the id of the decision: the agent reads it in the `_meta` of a denial, the log and `audit query` show it. The id
+of a question does as well. Its beginning is enough.
 
 \b
 --json: {"decision_id", "newest", "records": [what `audit tail --json`
@@ -61,7 +63,7 @@ def _whole(found: Evidence, text: str) -> str:
 
 
 def _tell(records: Sequence[tuple[Entry, str]], newest: int) -> None:
-    first = records[0][0].record
+    first = next((entry.record for entry, _ in records if entry.record.kind not in OF_NO_CALL), records[0][0].record)
     say(f"call       {shown(first.decision_id)}: {named(first.tool) if first.tool else shown(first.method)}")
     for entry, _ in records:
         _tell_one(entry.record, first)
