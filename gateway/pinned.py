@@ -116,7 +116,7 @@ class Pinned:
         if self._mode == "warn":
             if not self._is_looked_at(tool):
                 self.listed()
-        elif not self._is_looked_at(tool) or await self._moved():
+        elif self._accepted is None or not self._is_looked_at(tool) or await self._moved():
             await self._compare()
 
     async def shown(self, result: Mapping[str, Json]) -> Callable[[Json], bool] | None:

@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from gateway.cli.asked import proven, still
 from gateway.cli.flags import with_settings
 from gateway.cli.in_force import state
 from gateway.cli.owner import act, ask_for_a_person, record, user
@@ -24,7 +25,8 @@ HELP: Final = """Accept definitions that `keyid-gateway pins diff` has shown: ga
 What is accepted is exactly what was shown last, by its digest: where a server has changed it once more since, that is
 said, and waits for another look. What was accepted before stays accepted, so that a server may go back to it.
 
-It needs a terminal on standard input: a person decides this. TOOL is the name of a tool, or `(instructions)`."""
+It needs a terminal on standard input, and the PIN if one was set (`keyid-gateway approvals pin`): a person decides
+this. TOOL is the name of a tool, or `(instructions)`."""
 
 
 @click.command("accept", help=HELP, short_help="accept what `pins diff` has shown")
@@ -53,8 +55,13 @@ def command(settings: Settings, *, tools: Sequence[str], everything: bool, yes: 
     if not yes and not click.confirm(f"accept {counted(len(ready), 'definition')}?"):
         say("nothing was accepted")
         return _DECLINED
-    by, pins = user(), [pin for _, pin in ready]
-    taken = act(settings.state, lambda tx, now: _accept(tx, now, settings.server, pins, by))
+    by, pins, pin_kept = user(), [pin for _, pin in ready], proven(settings.state)
+
+    def work(tx: Transaction, now: float) -> int:
+        still(tx, pin_kept)
+        return _accept(tx, now, settings.server, pins, by)
+
+    taken = act(settings.state, work)
     say(f"accepted {counted(taken, 'definition')}; gateways heed it from the next call on")
     if taken < len(pins):
         note("warning: some of it was changed or accepted meanwhile: look at it again with `keyid-gateway pins diff`")
@@ -78,11 +85,11 @@ def _say_what(ready: Sequence[tuple[Pinned, Pin]], wanted: Sequence[Pinned]) -> 
 def _accept(tx: Transaction, now: float, server: str, pins: Sequence[Pin], by: str) -> int:
     """Accept these, as they were shown: whatever is not there any more by this digest stays out."""
     there = {(pin.key, pin.digest) for pin in tx.pins.of(server) if pin.how == "waiting" and pin.shown_at is not None}
-    still = [pin for pin in pins if (pin.key, pin.digest) in there]
-    taken = tx.pins.accept(server, [pin.key for pin in still], now)
+    same = [pin for pin in pins if (pin.key, pin.digest) in there]
+    taken = tx.pins.accept(server, [pin.key for pin in same], now)
     if taken:
-        names = ", ".join(pin.key[1] or "(instructions)" for pin in still[:_NAMED])
-        more = f" and {len(still) - _NAMED} more" if len(still) > _NAMED else ""
+        names = ", ".join(pin.key[1] or "(instructions)" for pin in same[:_NAMED])
+        more = f" and {len(same) - _NAMED} more" if len(same) > _NAMED else ""
         tx.audit.append(record("pins/accept", f"accepted by {by}: {names}{more}", now, server=server))
     return taken
 

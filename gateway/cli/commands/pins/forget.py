@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from gateway.cli.asked import proven, still
 from gateway.cli.flags import with_settings
 from gateway.cli.in_force import state
 from gateway.cli.owner import act, ask_for_a_person, record, user
@@ -21,7 +22,8 @@ HELP: Final = """Forget what was accepted: of single tools, or (--all) of the wh
 A tool that was forgotten is a new one when it is announced again, and waits to be accepted. A server that was forgotten
 is seen for the first time again by the next gateway: everything it announces then is accepted as it is.
 
-It needs a terminal on standard input: a person decides this. TOOL is the name of a tool, or `(instructions)`."""
+It needs a terminal on standard input, and the PIN if one was set (`keyid-gateway approvals pin`): a person decides
+this. TOOL is the name of a tool, or `(instructions)`."""
 
 
 @click.command("forget", help=HELP, short_help="as if a tool, or the server, had never been seen")
@@ -39,8 +41,13 @@ def command(settings: Settings, *, tools: Sequence[str], everything: bool) -> in
         say(f"nothing is pinned of {shown(settings.server)}")
         return 0
     ask_for_a_person("pins forget")
-    by = user()
-    gone = act(settings.state, lambda tx, now: _forget(tx, now, settings.server, keys, by))
+    by, pin_kept = user(), proven(settings.state)
+
+    def work(tx: Transaction, now: float) -> int:
+        still(tx, pin_kept)
+        return _forget(tx, now, settings.server, keys, by)
+
+    gone = act(settings.state, work)
     say(f"forgot {counted(gone, 'definition')} of {shown(settings.server)}")
     if everything:
         say("the next list that a gateway sees is accepted as it is")
