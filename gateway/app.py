@@ -112,6 +112,7 @@ class _Surroundings:
         self._noted: str | None = None
 
     async def prepare(self) -> Policy | NoPolicy:
+        await self._state.get()  # it says which policies there are; and without it nothing can be judged
         policy = await self._policies.current()
         file = self._policies.file
         if not isinstance(policy, NoPolicy) and file is not None and file != self._noted:

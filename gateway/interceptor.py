@@ -126,14 +126,14 @@ class Interceptor:
         await self._settling.finish(patience)
 
     async def refuse(self, request: Message, client: Client, decision: Decision) -> bytes:
-        """The line that refuses `request` without a look at it, because of what is wrong with the gateway."""
+        """The line that refuses `request` without a look at it, because no policy can be relied on."""
         case = self._case(request, client)
         try:
             state = await self._around.state()
-            record = self._judge.record(state, case, decision, "", self._clock.now())
-            await self._settling.atomically(state, lambda tx: tx.audit.append(record))
+            decision = await self._settling.atomically(state, lambda tx: self._judge.refuse(tx, state, case, decision))
         except StateError as error:
-            _LOG.error("a refusal could not be recorded: %s", error)
+            _LOG.error("call refused, because it could not be recorded: %s", error)
+            decision = refuse_state(error.told)
         self._judge.denied()
         return replies.denial(request, decision, case.id)
 

@@ -168,6 +168,13 @@ class Judge:
         tool = case.call.tool if case.call else ""
         return Matter.of(state, case, decision, self._around.definition(tool), revision)
 
+    def refuse(self, tx: Transaction, state: State, case: Case, decision: Decision) -> Decision:
+        """Record a refusal that needs no policy; the refusal, which is that of the switch where one goes before."""
+        halt = tx.switch.look(self._identity.grant)
+        said = decision if halt is None else halted(halt)
+        tx.audit.append(self.record(state, case, said, "", self._clock.now()))
+        return said
+
     def decide(
         self, tx: Transaction, case: Case, now: float, former: Exchange | None, same: bytes | None = None
     ) -> tuple[Decision, str]:

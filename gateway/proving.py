@@ -24,7 +24,7 @@ from gateway.errors import StateError
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import Json, Message, loads, serialise
 from gateway.policies import NoPolicy
-from gateway.policy import Facts, Policy, refuse_no_policy
+from gateway.policy import Decision, Facts, Policy, refuse_no_policy, refuse_state
 from gateway.state import State
 from gateway.upstream import Answer, Still
 
@@ -88,6 +88,7 @@ class Proving:
         self._wanted = True
         self._asked = 0
         self._fault: str | None = None
+        self._unavailable: Decision | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
@@ -98,8 +99,9 @@ class Proving:
             except asyncio.CancelledError:
                 await asyncio.shield(self._interceptor.withdrawn(request, client))
                 raise
-        if self._fault is not None:
-            return await self._interceptor.refuse(request, client, refuse_no_policy(self._fault))
+        refusal = refuse_no_policy(self._fault) if self._fault is not None else self._unavailable
+        if refusal is not None:
+            return await self._interceptor.refuse(request, client, refusal)
         return await self._interceptor.intercept(request, client, forward)
 
     async def withdrawn(self, request: Message, client: Client) -> None:
@@ -123,13 +125,15 @@ class Proving:
 
     async def _prove(self) -> None:
         while self._wanted:
-            asked = self._asked
+            asked, self._unavailable = self._asked, None
             try:
                 policy = await self._around.prepare()
+                if isinstance(policy, NoPolicy):
+                    self._unavailable = refuse_no_policy(policy.cause)
                 found = None if isinstance(policy, NoPolicy) else await self._test(policy)
             except StateError as error:
-                _LOG.debug("the self-test has to wait: %s", error)
-                found = None
+                _LOG.error("the self-test has to wait: %s", error)
+                self._unavailable, found = refuse_state(error.told), None
             if found is None:  # whoever calls now is refused for what was in the way, and the next call tries again
                 return
             self._fault = found or None
@@ -152,6 +156,7 @@ class Proving:
             return _fault("a call of a hidden tool was let through")
         said = _decision(line)
         if said.get("rule") == "(state)":
+            self._unavailable = refuse_state("the state file could not be used")
             return None
         if said.get("rule") != "(hidden)":
             return _fault(f"a call of a hidden tool was answered with {said.get('rule') or 'no refusal'}")
