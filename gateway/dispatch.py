@@ -15,7 +15,6 @@ from typing import Final
 from gateway import replies
 from gateway.case import Client, Forward
 from gateway.filters import Listing, filtered, without_denied_subscriptions
-from gateway.interceptor import Interceptor
 from gateway.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, Json, Message, fold
 from gateway.mirror import Mirror
 from gateway.pinned import Pinned

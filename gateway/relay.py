@@ -27,7 +27,6 @@ from gateway.crowd import Crowd
 from gateway.dispatch import Dispatch
 from gateway.errors import GatewayError
 from gateway.filters import Listing, changed_lists, is_news
-from gateway.interceptor import Interceptor
 from gateway.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Id, Message, Refusal, parse
 from gateway.mirror import Mirror
 from gateway.notices import Notices
