@@ -143,6 +143,7 @@ def check(connection: sqlite3.Connection) -> int:
         raise StateError(
             f"the state file has version {found}, newer than this program knows ({VERSION})",
             "upgrade this program, or choose another path",
+            told="the state file was made by a newer version of the gateway",
         )
     return int(found)
 
