@@ -66,7 +66,7 @@ def user() -> str:
     """Who says it, as the operating system knows them."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
+    except (ImportError, KeyError, OSError):
         return f"user {os.getuid()}" if hasattr(os, "getuid") else "an unknown user"
 
 

@@ -62,10 +62,10 @@ def _serve(settings: Settings, source: int, sink: int) -> int:
 
 def _allow_descriptors() -> None:
     """Every call in flight holds a connection: as many as the system lets us have, within reason."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
+    if sys.platform == "win32":  # it has no such limit
         return
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -10,12 +10,11 @@ class Waiting:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._poll = select.poll() if hasattr(select, "poll") else None
-        if self._poll is not None:
-            self._poll.register(sys.stdout.fileno(), 0)  # an error or a hang-up is always reported
 
     def is_over(self) -> bool:
         """Wait; whether nobody reads any more."""
-        if self._poll is None:
+        if sys.platform == "win32":  # it has no `poll`
             return Event().wait(self._seconds)
-        return bool(self._poll.poll(self._seconds * 1000))
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)  # an error or a hang-up is always reported
+        return bool(poll.poll(self._seconds * 1000))

@@ -229,5 +229,5 @@ def switch(text: str) -> bool:
 def user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
+    except (ImportError, KeyError, OSError):  # the first is Windows, where no variable says who it is
         return "default"

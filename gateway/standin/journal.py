@@ -14,6 +14,7 @@ not UTF-8 become lone surrogates (PEP 383), so that they can be had back.
 
 import json
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -87,5 +88,6 @@ def readable_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def _open_private(path: Path) -> int:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.fchmod(descriptor, 0o600)
+    if sys.platform != "win32":  # modes mean nothing there
+        os.fchmod(descriptor, 0o600)
     return descriptor

@@ -9,6 +9,7 @@ background by a process that is gone by now has no such parent to lose.
 import asyncio
 import os
 import select
+import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -61,7 +62,7 @@ class Presence:
 
 def _hung_up(descriptor: int) -> bool:
     """Whether the other end of a pipe or a terminal is closed (`poll(2)`), where one can know."""
-    if not hasattr(select, "poll"):
+    if sys.platform == "win32":  # it has no `poll`
         return False
     poll = select.poll()
     poll.register(descriptor, 0)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import select
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -123,7 +124,7 @@ class Output:
 
 def _writable(sink: int) -> Callable[[int], bool]:
     """Tells whether that many bytes can be written without waiting (`select.PIPE_BUF`), where one can know."""
-    if not hasattr(select, "poll"):
+    if sys.platform == "win32":  # it has no `poll`
         return lambda _: False
     poll = select.poll()
     poll.register(sink, select.POLLOUT)

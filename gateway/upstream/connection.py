@@ -14,6 +14,7 @@ loop, which may not have looked yet; and a request of which the system took not 
 import asyncio
 import select
 import socket
+import sys
 from collections import deque
 from typing import Final, cast
 
@@ -246,7 +247,7 @@ def _has_news(transport: asyncio.Transport) -> bool:
     found = transport.get_extra_info("socket")
     if found is None or found.fileno() < 0:
         return True
-    if not hasattr(select, "poll"):
+    if sys.platform == "win32":  # it has no `poll`
         readable, _, _ = select.select([found.fileno()], [], [], 0)
         return bool(readable)
     poll = select.poll()

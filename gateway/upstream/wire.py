@@ -16,6 +16,7 @@ be ways for traffic to go where the settings do not say.
 import asyncio
 import re
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import lru_cache
 from typing import Final, Self
@@ -230,10 +231,10 @@ def _fields(headers: tuple[tuple[str, str], ...]) -> str:
 
 def most_connections() -> int:
     """How many connections there may be at once: each is an open file, and the state and the log need some too."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
+    if sys.platform == "win32":  # it has no such limit
         return _MAX_CONNECTIONS
+    import resource
+
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = soft == resource.RLIM_INFINITY
     return _MAX_CONNECTIONS if unlimited else min(_MAX_CONNECTIONS, max(soft // 2, soft - _OTHER_DESCRIPTORS))

@@ -60,7 +60,7 @@ def _others(what: str, path: Path) -> Iterator[Finding]:
         found = path.stat()
     except OSError:
         return  # what is not there decides nothing; whether it should be there, other checks say
-    if found.st_uid not in (os.geteuid(), _ROOT):
+    if sys.platform != "win32" and found.st_uid not in (os.geteuid(), _ROOT):
         yield warning(
             "boundary", f"the {what} `{path}` belongs to another user", "own it, or let the administrator own it"
         )

@@ -81,8 +81,8 @@ def _replace(file: Path, text: str) -> None:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
-            os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
+        draft.chmod(mode)
         draft.replace(place)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
