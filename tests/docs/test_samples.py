@@ -104,12 +104,13 @@ def test_what_is_not_current_is_shown_and_mended(tmp_path: Path) -> None:
     folder = tmp_path / "sample_policies"
     shutil.copytree(samples.FOLDER, folder)
     shutil.copy(samples.FOLDER.parent / "README.md", tmp_path)
+    shutil.copytree(samples.FOLDER.parent / "gateway" / "docs", tmp_path / "gateway" / "docs")
     file = folder / "published" / "policy.json"
     right = file.read_text("utf-8")
     file.write_text(right.replace('"max": 30', '"max": 300', 1), "utf-8")
 
     stale = generate("--check", "--root", str(tmp_path))
-    assert (stale.returncode, stale.stderr) == (1, "error: 1 of 5 files are not current\nhint: scripts/generate\n")
+    assert (stale.returncode, stale.stderr) == (1, "error: 1 of 11 files are not current\nhint: scripts/generate\n")
     assert '-          "max": 300,\n+          "max": 30,\n' in stale.stdout
 
     assert generate("--root", str(tmp_path)).stdout == f"wrote {file}\n"

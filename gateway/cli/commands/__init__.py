@@ -14,13 +14,14 @@ from typing import Final
 import click
 
 from gateway import __version__
-from gateway.cli import logs
+from gateway.cli import exits, logs
 from gateway.cli.commands import (
     approvals,
     audit,
     call,
     completion,
     demo,
+    docs,
     doctor,
     grants,
     install,
@@ -69,6 +70,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     logout.command,
     standin.command,
     completion.command,
+    docs.command,
 )
 _INTERRUPTED: Final = 130
 _UNFORESEEN: Final = 70
@@ -86,18 +88,11 @@ Begin with:
 
 Without arguments, and with an MCP client on standard input, it is `run`."""
 
-EXIT_CODES: Final = """\b
-Exit codes:
-  0  done                       3  policy or settings invalid
-  1  denied, or a check failed  4  the upstream server failed
-  2  wrong usage                5  the state file failed
-                               70  an unexpected error"""
-
 
 @click.group(
     cls=Group,
     help=HELP,
-    epilog=EXIT_CODES,
+    epilog=exits.table(),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="keyid-gateway", message="%(prog)s %(version)s")

@@ -31,10 +31,10 @@ was shown here last, and nothing that came since. It exits with 1 where somethin
 TOOL is the name of a tool, or `(instructions)`; without one, everything that waits is shown.
 
 \b
---json shows it to no person, so nothing can be accepted after it: {"server",
-  "waiting": [{"kind", "name", "standing", "digest", "accepted_digest",
-  "first_seen", "risks": [texts], "changes": [{"place", "before", "after"}]}]};
-  a side that a member lacks is left out"""
+--json: {"server", "waiting": [{"kind", "name", "standing", "digest",
+  "accepted_digest", "first_seen", "risks": [texts],
+  "changes": [{"place", "before", "after"}]}]}; a side that a member lacks is
+  left out; it shows nothing to a person, so nothing can be accepted after it"""
 
 
 @click.command("diff", help=HELP, short_help="what is different, and what of it is a risk")

@@ -16,8 +16,9 @@ is there without being written.
 
 \b
 Example:
-  keyid-gateway profiles add github --upstream https://api.githubcopilot.com/mcp/ \\
-      --header 'Authorization: env:GITHUB_AUTHORIZATION' --policy github.json
+  keyid-gateway profiles add github --policy github.json \\
+      --upstream https://api.githubcopilot.com/mcp/ \\
+      --header 'Authorization: env:GITHUB_AUTHORIZATION'
   keyid-gateway run --profile github"""
 
 
