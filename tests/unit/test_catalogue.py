@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.catalogue import Catalogue
+from gateway.catalogue import Catalogue, digest
 from gateway.jsonrpc import Json
 from gateway.policy import Facts
 
@@ -173,3 +173,29 @@ def test_a_definition_that_says_1_where_it_said_true_is_another() -> None:
         annotations = catalogue.facts("t").annotations
         assert annotations is not None
         assert annotations["readOnlyHint"] is value
+
+
+def test_a_digest_stands_for_every_member_and_for_no_order_of_keys() -> None:
+    one: dict[str, Json] = {"name": "a", "inputSchema": {"type": "object", "required": ["x"]}, "_meta": {"n": 1}}
+    same: dict[str, Json] = {"_meta": {"n": 1}, "inputSchema": {"required": ["x"], "type": "object"}, "name": "a"}
+    assert digest(one) == digest(same)
+    others: list[dict[str, Json]] = [
+        {**one, "title": "A"},
+        {**one, "_meta": {"n": True}},
+        {**one, "_meta": {"n": "1"}},
+        {**one, "inputSchema": {"type": "object"}},
+    ]
+    assert len({digest(one), *map(digest, others)}) == 5
+    assert digest("Be kind.") != digest("Be kind")
+    assert digest("half \ud800 a pair") != digest("half \ud801 a pair")
+
+
+def test_the_digest_of_a_tool_is_that_of_its_newest_definition() -> None:
+    catalogue = Catalogue()
+    catalogue.page(None, {"tools": [{"name": "a", "title": "A"}]})
+    first = catalogue.digest("a")
+    assert first == catalogue.digest("a") == digest({"name": "a", "title": "A"})
+    catalogue.page(None, {"tools": [{"name": "a", "title": "B"}]})
+    assert catalogue.digest("a") == digest({"title": "B", "name": "a"})
+    catalogue.page(None, {"tools": []})
+    assert catalogue.digest("a") is None

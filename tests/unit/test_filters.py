@@ -195,3 +195,12 @@ def test_tasks_of_no_judged_call_are_not_listened_for(wanted: Json, left: Json) 
     sent = json.loads(without_denied_subscriptions(request, policy(), {"mine": None}))
     expected = {"resourceSubscriptions": ["a:b"], **({} if left is None else {"taskIds": left})}
     assert sent["params"]["notifications"] == expected
+
+
+def test_what_is_not_to_be_trusted_is_not_shown_either() -> None:
+    def trusted(item: Json) -> bool:
+        return isinstance(item, dict) and item["name"] != "b"
+
+    shown = json.loads(filtered(asked("tools/list"), TOOLS, policy(hide=["c"]), (), trusted=trusted))
+    assert [item["name"] for item in shown["result"]["tools"]] == ["a"]
+    assert filtered(asked("tools/list"), TOOLS, policy(), (), trusted=lambda _: True) == TOOLS.raw

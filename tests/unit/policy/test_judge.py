@@ -18,6 +18,7 @@ from gateway.policy import (
     load,
     visible,
 )
+from gateway.policy.decision import Pin
 
 MIRRORED = Facts(mirrored=True)
 
@@ -486,3 +487,27 @@ def test_a_policy_says_for_which_tools_it_counts_the_same_calls() -> None:
     composed = compose(policy('{"t": {}}'), [replace(site, layer="site")])
     assert composed.counts_same("t") == 1
     assert ask(composed, facts=after(1.0)).rule == "site:/all_tools/repeat"
+
+
+@pytest.mark.parametrize(
+    ("pin", "says"),
+    [
+        ("changed", 'Tool "t" is not what was accepted: its definition changed. '),
+        ("new", 'Tool "t" is new since this server\'s tools were accepted. '),
+        ("instructions", "The server's instructions changed since they were accepted. "),
+    ],
+)
+def test_b19_a_tool_that_nobody_has_accepted_is_refused_whatever_the_policy_says(pin: Pin, says: str) -> None:
+    facts = replace(MIRRORED, pin=pin)
+    for judged in (
+        policy('{"t": {}}'),
+        policy(default="allow", more=', "mode": "observe"'),
+        policy(more=', "hide": ["t"]'),
+        policy('{"t": {"action": "require_approval"}}'),
+    ):
+        decision = ask(judged, facts=facts)
+        assert (decision.effect, decision.rule, decision.reason) == ("deny", "(changed tool)", "changed tool")
+        assert decision.message.startswith(says)
+        assert "`keyid-gateway pins diff`" in decision.message
+        assert "`keyid-gateway pins accept`" in decision.message
+    assert ask(policy(), facts=replace(facts, mirrored=False)).rule == "(unknown tool)", "which goes before it"

@@ -3,7 +3,14 @@ from decimal import Decimal
 import pytest
 
 from gateway.policy import Decision, Limit, refuse_limit, refuse_no_policy, refuse_state
-from gateway.policy.refusals import told
+from gateway.policy.refusals import (
+    concealed,
+    refuse_changed_tool,
+    refuse_default,
+    refuse_hidden,
+    refuse_unknown_tool,
+    told,
+)
 
 
 def limit(maximum: str, window: str, on_deny: str = "") -> Limit:
@@ -66,3 +73,12 @@ def test_a_limit_below_one_call_says_that_waiting_does_not_help() -> None:
     words = "Rate limit of 0.5 per minute reached. Waiting does not help: one call is more than that."
     assert decision.message == words
     assert decision.retry_after_seconds is None
+
+
+def test_what_is_concealed_is_told_as_unknown_whether_it_is_hidden_or_has_changed() -> None:
+    unknown = refuse_unknown_tool("t")
+    assert concealed(refuse_hidden("t"), "t", hides=True) == unknown
+    assert concealed(refuse_changed_tool("t", "new"), "t", hides=True) == unknown
+    for decision in (refuse_changed_tool("t", "new"), refuse_default("t")):
+        assert concealed(decision, "t", hides=False) is decision
+    assert concealed(refuse_default("t"), "t", hides=True) == refuse_default("t")

@@ -141,7 +141,8 @@ def _written(found: Json) -> Iterator[str]:
 def _seen(piece: str) -> str:
     """A piece of text with everything in it visible: also many blanks, which would push text out of the window."""
     out: list[str] = []
-    rest = piece.removesuffix("\n").removeprefix(" ")
+    rest = piece.removesuffix("\n")
+    rest = rest[1:] if rest[:1] == " " != rest[1:2] else rest  # the one behind the sentence before
     while rest:
         word = rest.lstrip(" ")
         blanks = len(rest) - len(word)
