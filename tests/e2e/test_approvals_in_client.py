@@ -8,8 +8,9 @@ import pytest
 
 from gateway.policy import load
 from gateway.standin import Standin
+from gateway.state.passcode import Passcode
 from tests.e2e.arena import META, STATELESS
-from tests.e2e.asked import answer, pending
+from tests.e2e.asked import answer, changed, pending
 from tests.e2e.process import ALLOW_ALL, Gateway, Home, decision
 from tests.e2e.scripted import Scripted, result, said
 
@@ -19,7 +20,7 @@ NAMED = ("--approve-in-client", CLIENT)
 SEND = "send_email"
 MAIL = {"to": "ann@example.com", "subject": "Hello", "body": "Dear Ann"}
 OTHER = {**MAIL, "to": "eve@example.com"}
-ELICITS = {"elicitation": {}}
+ELICITS: Json = {"elicitation": {}}
 KEY = "keyid-gateway/approval"
 APPROVE = {"action": "accept", "content": {"decision": "approve"}}
 DENY = {"action": "accept", "content": {"decision": "deny"}}
@@ -190,6 +191,17 @@ def test_what_the_server_may_not_ask_the_gateway_still_does(home: Home, standin:
         refused = gateway.call("standin_read_3", {})
         assert "did not declare" in str(refused)
     assert ran(standin)[:2] == [MAIL, OTHER]
+
+
+def test_a_client_cannot_ask_for_a_pin_so_it_approves_nothing_once_there_is_one(quick: Home, standin: Standin) -> None:
+    with Gateway(quick, standin.url, *NAMED, policy=policy()) as gateway:
+        gateway.initialize(ELICITS)
+        asked = call(gateway)
+        changed(quick, lambda tx: tx.passcodes.set(Passcode.of("1234", b"salt")))
+        for found in (call(gateway, **again(asked)), gateway.call(SEND, MAIL), call(gateway)):
+            assert found["content"][0]["text"].startswith("[APPROVAL REQUIRED]")
+        assert [message for message in gateway.others if message.get("method") == "elicitation/create"] == []
+    assert ran(standin) == []
 
 
 # --- the stateless revision -------------------------------------------------------------------------------------------

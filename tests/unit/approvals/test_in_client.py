@@ -35,6 +35,7 @@ class Room:
         self.sent: asyncio.Queue[Json] = asyncio.Queue()
         self.now = 100.0
         self.open = True
+        self.answers = True
         self.channel = InClient(
             Asking(self._send, why="no longer needed"),
             names,
@@ -42,6 +43,7 @@ class Room:
             server="https://e/mcp",
             digest=lambda: self.digest if self.open else None,
             now=lambda: self.now,
+            answers=lambda: self.answers,
         )
 
     @staticmethod
@@ -126,6 +128,16 @@ async def test_nobody_is_named_by_default() -> None:
     assert await room.channel.ask(QUESTION, PLAIN) is None
     assert room.sent.empty()
     assert room.suspended(call()) is None
+
+
+async def test_nobody_is_asked_whose_answer_would_not_count() -> None:
+    room = Room("good")
+    room.channel.heard(initialize())
+    room.answers = False
+    assert not room.channel.can_ask(PLAIN)
+    assert await room.channel.ask(QUESTION, PLAIN) is None
+    assert room.suspended(call()) is None
+    assert room.sent.empty()
 
 
 async def test_another_initialize_is_another_client() -> None:
