@@ -27,6 +27,7 @@ _STREAMABLE: Final = frozenset({"http", "streamable-http", "streamableHttp", "st
 _SIGN_INS: Final = frozenset({"oauth", "auth", "authProviderType", "OAuth"})
 _PROGRAMS: Final = frozenset({"headersHelper", "requestInit"})
 _BRIDGE: Final = re.compile(r"mcp-remote(@[^/\s]+)?$")
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _RUNNERS: Final = frozenset({"npx", "bunx", "pnpx"})
 _RUNNER_FLAGS: Final = frozenset({"-y", "--yes", "-q", "--quiet", "--silent"})
 _BRIDGE_SWITCHES: Final = frozenset({"--allow-http", "--debug", "--silent"})
@@ -134,8 +135,11 @@ def same_place(one: str, other: str) -> bool:
 
 
 def _place(url: str) -> tuple[str, str | None, int | None, str]:
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:  # it leads nowhere
+        return "", None, None, url
     return parts.scheme, parts.hostname, port, parts.path.rstrip("/")
 
 
@@ -170,10 +174,22 @@ def _url(text: str) -> str:
     return text
 
 
-def _headers(value: "Json | Fields") -> dict[str, str]:
+def _headers(value: "Json") -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(isinstance(item, str) for item in value.values()):
         raise NotWrappable("its headers are not texts", "mend them by hand")
-    return {name: str(item) for name, item in value.items()}
+    return _checked([(name, str(item)) for name, item in value.items()])
+
+
+def _checked(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Headers as they can be sent; their names also become those of files. Raises `NotWrappable`."""
+    for name, value in headers:
+        if not _HEADER.fullmatch(name):
+            raise NotWrappable("a header of it has a name that no header has", "mend it by hand")
+        if not value.strip() or not value.isascii() or not value.isprintable():
+            raise NotWrappable(f"its header `{name}` has a value that no header has", "mend it by hand")
+    if len({name.lower() for name, _ in headers}) < len(headers):
+        raise NotWrappable("it has a header twice", "take one of them out")
+    return dict(headers)
 
 
 # --- the bridge -------------------------------------------------------------------------------------------------------
@@ -192,7 +208,7 @@ def _bridged(value: Fields) -> Remote:
         raise _other()
     url, texts = _bridge_words(rest[1:])
     env = env_of(value)
-    headers = dict(_bridge_header(text, env) for text in texts)
+    headers = _checked([_bridge_header(text, env) for text in texts])
     used = set().union(*(VARIABLE.findall(text) for text in texts)) if texts else set()
     left = {name: item for name, item in env.items() if f"${{{name}}}" not in used}
     if left:

@@ -344,6 +344,30 @@ def test_what_is_set_in_this_terminal_goes_with_the_entry_unless_it_is_a_secret(
     assert "s3cret" not in ran.out + ran.err + file.read_text()
 
 
+def test_what_a_profile_says_of_its_server_no_variable_of_this_terminal_changes(
+    run: Run, home: Home, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = machine.write("cursor", json.dumps({"mcpServers": {"gh": {"url": URL}}}))
+    for name, value in {"UPSTREAM": "https://other.example/mcp", "GRANT": "me", "LIST": "callable"}.items():
+        monkeypatch.setenv(f"KEYID_GATEWAY_{name}", value)
+    assert run("install", "cursor", "--wrap", "gh", "--yes").code == 0
+    assert entry_of(file, "cursor", "gh")["env"] == {
+        "KEYID_GATEWAY_LIST": "callable",
+        "KEYID_GATEWAY_CONFIG_DIR": str(home.policy.parent),
+    }
+    assert run("install", "cursor", "--profile", "gh", "--yes").code == 0
+    assert entry_of(file, "cursor")["env"] == entry_of(file, "cursor", "gh")["env"]
+
+
+def test_what_cannot_be_in_force_is_no_entry(run: Run, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = machine.file("cursor")
+    monkeypatch.setenv("KEYID_GATEWAY_CALL_TIMEOUT", "soon")
+    for words in ([], ["--wrap", "gh"]):
+        ran = run("install", "cursor", "--yes", *words)
+        assert (ran.code, ran.err.splitlines()[0][:35]) == (3, "error: KEYID_GATEWAY_CALL_TIMEOUT: ")
+    assert not file.exists()
+
+
 def test_a_gateway_that_moved_is_brought_up_to_date_and_keeps_its_flags(run: Run, machine: Machine) -> None:
     file = machine.write(
         "cursor",
@@ -425,6 +449,8 @@ def test_an_entry_is_wrapped_and_put_back_to_the_letter(run: Run, home: Home, ma
     ran = run("install", client, "--wrap", "keyid", "--yes")
     assert ran.code == 0, ran.err
     assert "s3cret" not in ran.out + ran.err + file.read_text()
+    assert "  new profile keyid: https://mcp.example.com/…, header Authorization (in a file of its own)\n" in ran.out
+    assert "  note: without a policy for this server nothing of it is permitted: " in ran.out
     entry = entry_of(file, client)
     assert (entry["command"], entry["args"][-3:]) == (command_words()[0], ["run", "--profile", "keyid"])
     stays = {"disabledTools", "timeout", "disabled"} & WRAPPED[client].keys()

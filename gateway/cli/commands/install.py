@@ -142,7 +142,8 @@ def _wanted(entry: str, given: Mapping[str, Sequence[str]], *, wrapping: bool) -
             raise UsageError(
                 f"there is no policy `{text}`", "`keyid-gateway policy init FILE` writes one to begin with"
             )
-    env, left = carrying.variables(os.environ)
+    upstream = load({} if wrapping else given, os.environ).upstream  # what cannot be in force is no entry either
+    env, left = carrying.variables(os.environ, {*given, "profile"} if wrapping else given)
     for variable in left:
         note(f"note: {variable} is not written into the entry: it is a secret; put it where the client keeps secrets")
     passing = carrying.passing_note()
@@ -150,7 +151,6 @@ def _wanted(entry: str, given: Mapping[str, Sequence[str]], *, wrapping: bool) -
         note(f"note: {passing}")
     profile = next(iter(given.get("profile", ())), None)
     flags = carrying.flags({name: texts for name, texts in given.items() if not (wrapping and name == "profile")})
-    upstream = "" if wrapping else load(given, os.environ).upstream
     return Wanted(entry, carrying.words(), flags, env, upstream, profile if wrapping else None)
 
 

@@ -6,7 +6,7 @@ is named, and its owner decides where it goes.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,9 @@ from gateway.settings import OPTIONS, PREFIX
 
 _PASSING: Final = ("archive-v0", "environments-v2", "builds-v0")
 """Folders of a cache from which a tool may be run once, and which are cleared at any time."""
+_OF_A_SERVER: Final = frozenset(
+    {"upstream", "policy", "grant", "header", *(option.name for option in OPTIONS if option.name.startswith("oauth_"))}
+)
 _CONFIG_DIR: Final = PREFIX + "CONFIG_DIR"
 
 
@@ -52,13 +55,18 @@ def flags(given: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def variables(environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """The settings of this terminal that go with the entry, and the names of those that do not: they are secrets."""
+def variables(environment: Mapping[str, str], said: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """The settings of this terminal that go with the entry, and the names of those that do not: they are secrets.
+
+    `said` are the settings that the entry has from elsewhere. A profile says whose server it is, so that no variable
+    goes with it that would go before what it says of that.
+    """
+    said = {*said, *_OF_A_SERVER} if "profile" in said else said
     carried: dict[str, str] = {}
     left: list[str] = []
     for option in OPTIONS:
         text = environment.get(option.variable)
-        if not text:
+        if not text or option.name in said:
             continue
         if option.secret or option.name == "header":
             left.append(option.variable)

@@ -9,7 +9,7 @@ import click
 
 from gateway.cli.installing.machine import Target
 from gateway.cli.installing.planning import Plan, What
-from gateway.cli.installing.view import difference
+from gateway.cli.installing.view import difference, place
 from gateway.cli.screen import console, document, note, say, styled
 from gateway.cli.words import counted, named, shown
 from gateway.errors import GatewayError
@@ -88,6 +88,9 @@ def _preview(plan: Plan) -> None:
         console().print(styled(f"  {line}", _STYLES.get(line[:1], "")), soft_wrap=True)
     if not lines:
         say("  what changes is not shown: it may be a secret")
+    if plan.profile is not None:
+        headers = "".join(f", header {shown(name)} (in a file of its own)" for name in plan.profile.headers)
+        say(f"  new profile {shown(plan.profile.name)}: {shown(place(plan.profile.upstream))}{headers}")
     say()
 
 

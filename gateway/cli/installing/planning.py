@@ -14,6 +14,7 @@ from gateway.clients.jsonc import Document, Unreadable, parse
 from gateway.clients.originals import Original
 from gateway.errors import ConfigError, typed
 from gateway.jsonrpc import Json
+from gateway.settings.options import KEYID_URL
 
 What: TypeAlias = Literal["added", "updated", "wrapped", "there", "removed", "restored", "absent"]
 
@@ -109,7 +110,7 @@ def wrap(client: Client, content: Content, wanted: Wanted) -> Plan:
     raw = document.text[node.start : node.end]
     original = Original(str(content.file), client.key, wanted.name, raw, name)
     guarded = Wanted(wanted.name, wanted.words, wanted.flags, wanted.env, remote.url)
-    notes = (*remote.notes, *_ways_round(client, document, guarded))
+    notes = (*remote.notes, *_of_a_policy(profile, wanted), *_ways_round(client, document, guarded))
     return Plan(client, content, (wanted.name,), "wrapped", text, profile, original, notes=notes)
 
 
@@ -188,6 +189,17 @@ def _ways_round(client: Client, document: Document, wanted: Wanted) -> Iterator[
                 f"{named(member.name)} leads to the same server directly, so that the agent can go round the gateway: "
                 f"`{typed('--wrap', member.name)}`, or take it out"
             )
+
+
+def _of_a_policy(profile: Profile, wanted: Wanted) -> Iterator[str]:
+    """The pack that is in force without a policy names the tools of KeyID only."""
+    if "--policy" not in wanted.flags and not entries.same_place(profile.upstream, KEYID_URL):
+        file = f"{profile.name}.json"
+        words = typed("keyid-gateway", "policy", "init", "--live", file, "--profile", profile.name)
+        yield (
+            f"without a policy for this server nothing of it is permitted: `{words}` makes one of its tools, "
+            f'and `policy = "{file}"` in the profile puts it in force, from the config folder'
+        )
 
 
 def _entries_hint(client: Client, document: Document) -> str:

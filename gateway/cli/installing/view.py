@@ -46,7 +46,10 @@ def view(client: Client, text: str) -> str:
 
 def place(url: str) -> str:
     """Where a URL leads, without what may be a secret in it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}" + (f"/{MASK}" if parts.path.strip("/") or parts.query else "")
 
@@ -66,6 +69,8 @@ def _of_entry(node: Node) -> Iterator[_Span]:
     for member in node.members:
         value = member.value
         if value.kind == "string" and member.name in _PLAIN:
+            if not ours:  # some write a whole command line there
+                yield _said(value, _first_word(value.text))
             continue
         if value.kind == "string" and member.name in _ADDRESSES:
             yield _said(value, place(value.text))
@@ -112,6 +117,11 @@ def _argument(text: str) -> str:
     if text.startswith(("http://", "https://")):
         return place(text)
     return text.partition("=")[0] if text.startswith("-") and "=" not in text else MASK
+
+
+def _first_word(text: str) -> str:
+    word, blank, _ = text.partition(" ")
+    return f"{MASK if '=' in word else word} {MASK}" if blank else text
 
 
 def _hidden(node: Node) -> Iterator[_Span]:

@@ -98,6 +98,10 @@ def test_what_the_client_reads_of_an_entry_stays() -> None:
         ({"url": "ftp://x"}, "its address cannot be read"),
         ({"url": "https://x:99999999/"}, "its address cannot be read"),
         ({"url": URL, "headers": {"A": 1}}, "its headers are not texts"),
+        ({"url": URL, "headers": {"A/../b": "x"}}, "a header of it has a name that no header has"),
+        ({"url": URL, "headers": {"A": "x\r\nB: y"}}, "its header `A` has a value that no header has"),
+        ({"url": URL, "headers": {"A": " "}}, "its header `A` has a value that no header has"),
+        ({"url": URL, "headers": {"A": "x", "a": "y"}}, "it has a header twice"),
         ({"url": URL, "headersHelper": "/bin/x"}, "`headersHelper` makes its headers"),
         ({"command": "node", "args": ["server.js"]}, "it starts another program"),
         ({"command": "npx", "args": ["-y", "other", URL]}, "it starts another program"),
@@ -135,6 +139,8 @@ def test_the_same_server() -> None:
     assert same_place("https://a.example/mcp", "https://A.example:443/mcp/?key=1")
     assert not same_place("https://a.example/mcp", "https://a.example/other")
     assert not same_place("https://a.example/mcp", "http://a.example/mcp")
+    assert not same_place("https://a.example/mcp", "https://a.example:port/mcp")
+    assert not same_place("https://a.example/mcp", "https://[")
 
 
 def test_what_an_entry_of_ours_says_besides() -> None:
