@@ -10,6 +10,7 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     settings     flag > environment > settings file > default      | standin  the embedded KeyID stand-in
     relay        the pump: lines in, lines out; ids, cancel
     dispatch     which way one request takes
+    proving      the self-test: no policy judges before it has refused what it is to
     interceptor  one judged request: judge, relay, settle
     filters      what a client gets to see of the upstream's lists   | translation  between the eras
     judging      what is decided and recorded of it, at one moment
@@ -17,13 +18,14 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     approvals    how a person is asked, and how a call waits for the answer
     crowd        who waits when too much is in flight
     case         what judging is about and what it needs             | exchanges  calls that were asked for more
+    halted       what a stop or a revoked grant comes to             | assigned   the policy that is a grant's own
     attendance   that this gateway runs, noted for `status`
     announced    what follows from a list of tools: it is kept, misspelt names are said
     settling     what came of calls, until it is written
     mirror       keeps the catalogue true                            | notices  what the gateway says of its own accord
     asking       what the gateway asks of the client itself
     questions    what the upstream may ask of the client             | tasks    those that judged calls began
-    layered      the policies of site, user and project, as one
+    layered      the policies of site, grant, user and project, as one
     policies     which policy is in force, and its replacement       | replies  what the agent receives
     stdio        the client's side  | upstream  the server's side    | state    counters, audit log
     catalogue    what the upstream announced                         | credentials  what it is shown: tokens, sign-ins

@@ -7,7 +7,11 @@ from contextlib import closing
 
 import pytest
 
-from gateway.state import EVERYONE, Halt, Record, reading
+from gateway.cli.owner import act
+from gateway.clock import SystemClock
+from gateway.state import EVERYONE, Halt, Record, Running, reading
+from gateway.state.alive import mine
+from gateway.state.passcode import Passcode
 from tests.cli.conftest import Home, Run
 
 
@@ -70,6 +74,14 @@ def test_now_is_added_to_a_stop_that_holds(run: Run, home: Home) -> None:
     ]
 
 
+def test_stop_says_how_many_gateways_run(run: Run, home: Home) -> None:
+    process = mine()
+    running = Running("s1", process.pid, process.mark, "0", "me", "https://s/mcp", "", 0.0, seen=SystemClock().now())
+    act(home.state, lambda tx, _: tx.gateways.note(running))
+    assert "running now: 1 gateway\n" in run("stop").out
+    assert json.loads(run("stop", "--json").out)["gateways"] == 1
+
+
 def test_stop_as_json(run: Run, home: Home) -> None:
     said = json.loads(run("stop", "--json").out)
     halt = halt_of(home)
@@ -81,6 +93,7 @@ def test_stop_as_json(run: Run, home: Home) -> None:
         "reason": "",
         "now": False,
         "before": False,
+        "gateways": 0,
     }
     assert json.loads(run("stop", "--json").out)["before"] is True
 
@@ -149,3 +162,23 @@ def test_a_state_file_that_is_none_cannot_be_stopped(run: Run, home: Home) -> No
     ran = run("stop")
     assert ran.code == 5
     assert "nothing is stopped: " in ran.err
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize("words", [("resume",), ("grants", "restore", "bot")])
+def test_once_there_is_a_pin_opening_again_needs_it(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    run("stop")
+    run("grants", "revoke", "bot")
+    act(home.state, lambda tx, _: tx.passcodes.set(Passcode.of("2468", b"s" * 16)))
+    monkeypatch.setattr("getpass.getpass", lambda _: "1357")
+    ran = run(*words)
+    assert ran.code == 1
+    assert "error: that is not the PIN\n" in ran.err
+    with reading(home.state) as transaction:
+        assert len(transaction.switch.all()) == 2
+    monkeypatch.setattr("getpass.getpass", lambda _: "2468")
+    assert run(*words).code == 0
+    with reading(home.state) as transaction:
+        assert len(transaction.switch.all()) == 1

@@ -4,6 +4,7 @@ from typing import Final
 
 import click
 
+from gateway.cli.asked import proven, still
 from gateway.cli.flags import with_settings
 from gateway.cli.in_force import state
 from gateway.cli.owner import act, ask_for_a_person, record, user
@@ -11,10 +12,12 @@ from gateway.cli.screen import note, say
 from gateway.cli.words import local, shown
 from gateway.settings import Settings
 from gateway.state import EVERYONE, Halt, Transaction
+from gateway.state.passcode import Passcode
 
 HELP: Final = """Let calls through again after `keyid-gateway stop`.
 
-It needs a terminal on standard input: a person decides this. Grants that were revoked stay so (`keyid-gateway grants
+It needs a terminal on standard input, and the PIN if `keyid-gateway approvals pin` has set one: a person decides this.
+Grants that were revoked stay so (`keyid-gateway grants
 restore NAME`), and every call is judged by the policy as before."""
 
 
@@ -29,8 +32,8 @@ def command(settings: Settings) -> int:
         return 0
     note(_told(stopped))
     ask_for_a_person("resume")
-    by = user()
-    lifted = act(settings.state, lambda tx, now: _resume(tx, now, by))
+    kept, by = proven(settings.state), user()
+    lifted = act(settings.state, lambda tx, now: _resume(tx, now, by, kept))
     say("resumed: calls are judged by the policy again" if lifted else "somebody else has resumed meanwhile")
     return 0
 
@@ -40,7 +43,8 @@ def _told(halt: Halt) -> str:
     return f"stopped since {local(halt.since):%Y-%m-%d %H:%M:%S %Z} by {shown(halt.by)}{why}"
 
 
-def _resume(tx: Transaction, now: float, by: str) -> bool:
+def _resume(tx: Transaction, now: float, by: str, kept: Passcode | None) -> bool:
+    still(tx, kept)
     lifted = tx.switch.lift(EVERYONE)
     if lifted is not None:
         tx.audit.append(record("switch/resume", f"resumed, by {by}", now))

@@ -7,7 +7,7 @@ import click
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.owner import act, reason, record, user
 from gateway.cli.screen import document, say
-from gateway.cli.words import local, shown
+from gateway.cli.words import counted, local, shown
 from gateway.errors import StateError
 from gateway.settings import Settings
 from gateway.state import EVERYONE, Halt, Transaction
@@ -24,7 +24,8 @@ code 5, and says what else stops a gateway.
 
 \b
 --json: {"stopped": true, "since" (seconds since the epoch), "by",
-  "reason", "now", "before": true if it was stopped already}"""
+  "reason", "now", "before": true if it was stopped already,
+  "gateways": how many run}"""
 
 
 @click.command("stop", help=HELP, short_help="refuse every call of every gateway, at once")
@@ -36,7 +37,7 @@ def command(settings: Settings, *, why: str | None, at_once: bool, as_json: bool
     """The command; its help is `HELP`."""
     said, by = reason(why), user()
     try:
-        halt, before = act(settings.state, lambda tx, now: _stop(tx, now, said, by, at_once=at_once))
+        halt, before, running = act(settings.state, lambda tx, now: _stop(tx, now, said, by, at_once=at_once))
     except StateError as error:
         raise _not_stopped(error) from error
     if as_json:
@@ -48,6 +49,7 @@ def command(settings: Settings, *, why: str | None, at_once: bool, as_json: bool
                 "reason": halt.reason,
                 "now": halt.at_once,
                 "before": before,
+                "gateways": running,
             }
         )
         return 0
@@ -55,14 +57,16 @@ def command(settings: Settings, *, why: str | None, at_once: bool, as_json: bool
     if halt.reason:
         say(f"reason: {shown(halt.reason)}")
     say(f"every gateway that uses `{shown(str(settings.state))}` refuses every call")
+    if running:
+        say(f"running now: {counted(running, 'gateway')}")
     if at_once:
         say("calls that are running are being cancelled")
     say("next: `keyid-gateway resume`, in a terminal, lets calls through again")
     return 0
 
 
-def _stop(tx: Transaction, now: float, why: str, by: str, *, at_once: bool) -> tuple[Halt, bool]:
-    """The stop that holds, and whether it did before. A second one adds what it says to the first."""
+def _stop(tx: Transaction, now: float, why: str, by: str, *, at_once: bool) -> tuple[Halt, bool, int]:
+    """The stop that holds, whether it did before, and of how many gateways. A second one adds what it says."""
     former = tx.switch.look(EVERYONE)
     if former is None:
         halt = Halt(EVERYONE, now, by, why, at_once)
@@ -72,7 +76,7 @@ def _stop(tx: Transaction, now: float, why: str, by: str, *, at_once: bool) -> t
         tx.switch.halt(halt)
         how = "stopped, running calls as well" if at_once else "stopped"
         tx.audit.append(record("switch/stop", f"{how}, by {by}{f': {why}' if why else ''}", now))
-    return halt, former is not None
+    return halt, former is not None, sum(each.life(now) != "gone" for each in tx.gateways.noted())
 
 
 def _not_stopped(error: StateError) -> StateError:
