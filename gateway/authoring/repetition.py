@@ -1,10 +1,10 @@
 """A call, again and again, under two policies: the first time that one lets it through and the other does not.
 
 Counted as it is in earnest, by counters of nobody's, and decided again wherever a rule looks at the clock or at earlier
-calls. The calls come all at once, or as far apart as the windows of the limits are long, or as far as their rates
-allow, or as soon as both policies let the next one through (which is how a limit by the day shows behind one by the
-minute); all in one session, or each in one of its own, or each by a grant of its own; several tools in turn, where one
-alone is stopped before.
+calls; only a `repeat` is left aside here (`looping`), because arguments can be varied. The calls come all at once, or
+as far apart as the windows of the limits are long, or as far as their rates allow, or as soon as both policies let the
+next one through (which is how a limit by the day shows behind one by the minute); all in one session, or each in one of
+its own, or each by a grant of its own; several tools in turn, where one alone is stopped before.
 """
 
 import itertools
@@ -33,6 +33,8 @@ class Repetition:
     """The `number`-th call is the one, each `seconds` after the one before; `apart`: what each has of its own.
 
     `seconds` is None where each comes as soon as it may; then they take `within` seconds. `tools` are called in turn.
+    `varied`: a `repeat` would stop them if all had the same arguments. `returned`: none could be sent, so
+    that limits get back what they are given back.
     """
 
     number: int
@@ -40,6 +42,8 @@ class Repetition:
     apart: str
     within: float = 0.0
     tools: tuple[str, ...] = ()
+    varied: bool = False
+    returned: bool = False
 
     @property
     def words(self) -> str:
@@ -50,7 +54,8 @@ class Repetition:
             when = "at once" if not self.seconds else f"{self.seconds:g} s apart"
         same = "the same" if len(self.tools) < 2 else f"{len(self.tools)} tools in turn"
         own = {"": "", "session": ", each in a session of its own", "grant": ", each by a grant of its own"}[self.apart]
-        return f"call {self.number} of {same} {when}{own}"
+        how = ", not all with the same arguments" if self.varied else ", none of which could be sent" * self.returned
+        return f"call {self.number} of {same} {when}{own}{how}"
 
 
 @dataclass(slots=True)
@@ -126,11 +131,13 @@ def repeated(strict: Policy, other: Policy, trials: Sequence[Trial], rule: str =
     first: tuple[Repetition, str] | None = None
     with scratch() as ours, scratch() as theirs:
         sides = ((strict, ours), (other, theirs))
+        varied = any(policy.counts_same(trial.call.tool) for policy in (strict, other) for trial in trials)
         found = _fixed(sides, trials[0], rule) if len(trials) == 1 else iter(())
         for repetition, stopped in itertools.chain(found, _paced(sides, trials, rule)):
+            shown = replace(repetition, varied=varied), stopped
             if not rule or stopped == rule:
-                return repetition, stopped
-            first = first or (repetition, stopped)
+                return shown
+            first = first or shown
     return first
 
 

@@ -67,7 +67,7 @@ def _say_more(definitions: dict[str, Schema]) -> None:
     limit = _properties(definitions["Limit"])
     limit["increment_from"]["pattern"] = _path_pattern(_ONE_STEP, facts=False)
     limit["per"]["pattern"] = _path_pattern(_STEP, facts=False)
-    covered: Schema = cast(Schema, _properties(definitions["Remember"])["paths"])
+    covered = _properties(definitions["Remember"])["paths"]
     covered["minItems"] = 1
     cast(Schema, covered["items"])["pattern"] = limit["per"]["pattern"]
     definitions["Condition"]["allOf"] = [
@@ -119,7 +119,7 @@ def _narrow(definitions: dict[str, Schema], tools: Mapping[str, Mapping[str, Jso
         limit = _properties(definitions[f"Limit.{index}"])
         for key in ("increment_from", "per"):
             limit[key].update(_narrowed(paths, facts=False))
-        covered = cast(Schema, _properties(definitions[f"Remember.{index}"])["paths"])
+        covered = _properties(definitions[f"Remember.{index}"])["paths"]
         cast(Schema, covered["items"]).update(_narrowed(paths, facts=False))
         entries[name] = {"$ref": f"#/$defs/ToolEntry.{index}"}
     document["tools"] |= {

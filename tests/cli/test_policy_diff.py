@@ -92,6 +92,8 @@ def test_json(run: Run, files: tuple[Path, Path]) -> None:
                     "apart": "",
                     "within": 0.0,
                     "tools": [],
+                    "varied": False,
+                    "returned": False,
                 },
             },
         }

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.authoring.comparison import Difference, compare
-from gateway.authoring.repetition import repeated
+from gateway.authoring.repetition import Repetition, repeated
 from gateway.authoring.witness import Trial
 from gateway.catalogue import Catalogue
 from gateway.policy import Circumstances, Facts, Policy, ToolCall, decide, load
@@ -45,6 +46,7 @@ ENTRIES = st.fixed_dictionaries(
         "require": PREDICATES,
         "deny_if": PREDICATES,
         "limits": LIMITS,
+        "repeat": st.fixed_dictionaries({"max": st.integers(1, 3), "window": st.sampled_from([30, 60])}),
         "action": st.sampled_from(["allow", "deny", "require_approval"]),
         "mode": st.sampled_from(["enforce", "observe"]),
         "validate": st.just({"required_args": True}),
@@ -109,9 +111,25 @@ def is_shown(difference: Difference, old: Policy, new: Policy) -> bool:
         rank = RANKS[after] - RANKS[before]
         return rank < 0 if difference.direction == "looser" else rank > 0
     strict, other = (old, new) if difference.direction == "looser" else (new, old)
+    if difference.rule.endswith("/repeat"):
+        return refuses_the_last(strict, other, witness.trial, witness.repetition)
     rule = witness.rules[0] if difference.direction == "looser" else witness.rules[1]
     found = repeated(strict, other, (witness.trial, *witness.others), rule)
     return found == (witness.repetition, rule) and {before, after} == {"allow"}
+
+
+def refuses_the_last(strict: Policy, other: Policy, trial: Trial, repetition: Repetition) -> bool:
+    """Whether only one of them refuses the last of the calls, for a `repeat`; limits are left aside here."""
+    within = repetition.within or (repetition.seconds or 0.0) * (repetition.number - 1)
+    moments = [(repetition.seconds or 0.0) * index for index in range(repetition.number - 1)]
+    around = trial.circumstances
+    ages = tuple(within - moment for moment in reversed(moments))
+    calls = {trial.call.tool: around.session_calls.get(trial.call.tool, 0) + len(ages)}
+    since = {**around.seconds_since, **({"u": Decimal(ages[0])} if trial.call.tool == "u" and ages else {})}
+    last = replace(around, now=around.now + within, same=ages, session_calls={**around.session_calls, **calls})
+    facts = replace(trial.facts, circumstances=replace(last, seconds_since=since))
+    before, after = decide(strict, trial.call, facts), decide(other, trial.call, facts)
+    return before.reason == "repeat" and after.effect in ("allow", "observe")
 
 
 def passes_section(found: Policy, section: str, value: str) -> bool:
@@ -132,7 +150,7 @@ def test_witnesses_differ_and_what_is_not_called_looser_is_not(before: Any, afte
         assert difference.witness is None or is_shown(difference, old, new), difference
     said = {difference.direction for difference in differences}
     for tool, arguments, hour, count in calls:
-        around = Circumstances(MONDAY + (hour - 12) * 3600, "me", "", {"t": count}, 0, {"u": count})
+        around = Circumstances(MONDAY + (hour - 12) * 3600, "me", "", {"t": count}, 0, {"u": count}, (1.0,) * count)
         facts = Facts(mirrored=True, required_arguments=("a",), circumstances=around)
         call = ToolCall(tool, arguments)
         rank = RANKS[decide(new, call, facts).effect] - RANKS[decide(old, call, facts).effect]

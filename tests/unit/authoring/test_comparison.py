@@ -289,3 +289,81 @@ def test_where_nobody_can_tell_it_is_said() -> None:
     odd = when("args.to", "regex", "^(\\pL{7})+\\x{1F600}$")
     (found,) = differ(policy({"send": {"deny_if": [odd], "require": [B]}}), policy({"send": {"require": [B]}}))
     assert said(found) == ("looser", "old", "/tools/send/deny_if/0", None)
+
+
+# --- repeat -----------------------------------------------------------------------------------------------------------
+
+
+def loop(maximum: int, window: int = 60, **more: Any) -> dict[str, Any]:
+    return {"repeat": {"max": maximum, "window": window}, **more}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (loop(2), {}, "call 3 of the same at once"),
+        (loop(2), loop(5), "call 3 of the same at once"),
+        (loop(2), loop(2, 30), "call 3 of the same as soon as both let it through, 30 s after the first"),
+        (loop(2), limit(2, 30), "call 3 of the same as soon as both let it through, 30 s after the first"),
+        (loop(1, **limit(1, 60)), limit(1, 60), "call 2 of the same at once, none of which could be sent"),
+        (loop(2), {**loop(2), "mode": "observe"}, "call 3 of the same at once"),
+    ],
+)
+def test_a_loop_that_only_one_policy_refuses_is_shown(old: Any, new: Any, words: str) -> None:
+    found = [item for item in differ(policy({"send": old}), policy({"send": new})) if item.direction == "looser"]
+    assert [said(item) for item in found if item.rule.endswith("/repeat")] == [
+        ("looser", "old", "/tools/send/repeat", "send", {"to": "x"}, "deny -> allow", words)
+    ]
+    tighter = [item for item in differ(policy({"send": new}), policy({"send": old})) if item.direction == "tighter"]
+    assert [item.rule for item in tighter if item.rule.endswith("/repeat")] == ["/tools/send/repeat"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (policy({"send": loop(2)}), policy({"send": loop(2)})),
+        (policy({"send": loop(2)}), policy({"send": loop(1, 90)})),
+        (policy({"send": loop(2)}), policy({"send": {}}, all_tools=loop(2))),
+        (policy({"send": loop(2)}), policy({"s*": loop(2), "send": {}})),
+        (policy({"send": loop(2)}), policy({"send": {"action": "deny"}})),
+        (policy({"send": {**loop(2), "mode": "observe"}}), policy({"send": {}})),
+    ],
+)
+def test_a_loop_that_is_refused_as_soon_is_no_difference(old: Policy, new: Policy) -> None:
+    assert [item for item in differ(old, new) if item.direction == "looser" and item.rule.endswith("/repeat")] == []
+
+
+def test_a_limit_behind_a_repeat_is_shown_by_calls_that_are_not_all_the_same() -> None:
+    (found,) = differ(policy({"send": {**loop(1), **limit(2)}}), policy({"send": {**loop(1), **limit(3)}}))
+    assert said(found)[-1] == "call 3 of the same at once, not all with the same arguments"
+
+
+def ask(**options: Any) -> Any:
+    return {"approve_if": [{"conditions": [], **options}]}
+
+
+KEPT = {"paths": ["args.to"], "seconds": 600}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "looser"),
+    [
+        (ask(), ask(), False),
+        (ask(timeout=600), ask(), False),
+        (ask(), ask(timeout=60), False),
+        (ask(), ask(timeout=900), True),
+        (ask(), ask(remember=KEPT), True),
+        (ask(remember=KEPT), ask(), False),
+        (ask(remember=KEPT), ask(remember={"paths": ["args.to", "args.cc"], "seconds": 60}), False),
+        (ask(remember=KEPT), ask(remember={**KEPT, "paths": ["args.cc"]}), True),
+        (ask(remember=KEPT), ask(remember={**KEPT, "seconds": 601}), True),
+        (ask(remember=KEPT), {"deny_if": [{"conditions": []}]}, False),
+        (ask(reason="a"), ask(reason="b"), False),
+    ],
+)
+def test_an_answer_that_is_worth_more_is_looser_though_no_call_shows_it(old: Any, new: Any, looser: bool) -> None:
+    found = [item for item in differ(policy({"send": old}), policy({"send": new})) if item.direction == "looser"]
+    what = "an answer in {other} is worth longer, or covers more calls"
+    assert [(item.rule, item.what, item.witness) for item in found] == (
+        [("/tools/send/approve_if/0", what, None)] if looser else []
+    )

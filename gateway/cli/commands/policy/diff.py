@@ -9,8 +9,9 @@ from typing import Final
 
 import click
 
-from gateway.authoring.comparison import Difference, Direction, Witness, compare
+from gateway.authoring.comparison import Difference, Direction, compare
 from gateway.authoring.published import published
+from gateway.authoring.showing import Witness
 from gateway.authoring.witness import NOON, Trial
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.screen import document, say, verbatim
