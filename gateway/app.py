@@ -283,7 +283,14 @@ class Gateway:
     def _running(self, since: float) -> Running:
         settings, process = self._settings, mine()
         return Running(
-            self._session, process.pid, process.mark, __version__, settings.grant, settings.server, "", since
+            session=self._session,
+            pid=process.pid,
+            mark=process.mark,
+            version=__version__,
+            grant=settings.grant,
+            server=settings.server,
+            profile=settings.profile,
+            since=since,
         )
 
     def _doing(self) -> Doing:

@@ -13,6 +13,7 @@ from gateway.cli.in_force import InForce, policy_in_force, state
 from gateway.errors import ConfigError, StateError
 from gateway.settings import Settings
 from gateway.state import Entry, Halt, Running, Usage
+from gateway.state.approvals import Standing
 from gateway.state.evidence import examining
 from gateway.state.queries import Query
 
@@ -31,6 +32,8 @@ class Overview:
     left: int = 0
     """How many ended without saying so, since one began."""
     halts: tuple[Halt, ...] = ()
+    questions: tuple[Standing, ...] = ()
+    """The calls that wait for a person."""
     used: tuple[limits.Row, ...] = ()
     no_policy: str | None = None
     """Why no limit has a maximum."""
@@ -41,7 +44,8 @@ class Overview:
     def same(self) -> object:
         """What two of them have in common between which nothing happened."""
         used = tuple((row.usage.key, row.usage.used) for row in self.used)
-        return self.there, self.gateways, self.left, self.halts, used, self.no_policy, self.denials
+        asked = tuple((each.question.id, each.waiters) for each in self.questions)
+        return self.there, self.gateways, self.left, self.halts, asked, used, self.no_policy, self.denials
 
 
 def look(settings: Settings, now: float) -> Overview:
@@ -51,6 +55,7 @@ def look(settings: Settings, now: float) -> Overview:
             return Overview(now, there=False)
         noted = [(line, line.life(now)) for line in tx.gateways.noted()]
         halts, usages = tuple(tx.switch.all()), tx.counters.usage(now)
+        questions = tuple(tx.approvals.pending(now))
     with examining(settings.state) as found:
         query = Query(effect="deny")
         denials = tuple(each.first for each in found.find(query, order="newest", limit=DENIALS))
@@ -61,6 +66,7 @@ def look(settings: Settings, now: float) -> Overview:
         gateways=tuple(line for line, life in noted if life != "gone"),
         left=sum(life == "gone" for _, life in noted),
         halts=halts,
+        questions=questions,
         used=rows,
         no_policy=trouble,
         denials=denials,
@@ -95,6 +101,7 @@ def as_data(found: Overview) -> Mapping[str, object]:
         "killed": found.left,
         "stopped": next((_halt(halt) for halt in found.halts if halt.of_everyone), None),
         "revoked": [_halt(halt) for halt in found.halts if not halt.of_everyone],
+        "questions": [_question(each) for each in found.questions],
         "limits": [limits.as_data(row, found.at) for row in found.used],
         "no_policy": found.no_policy,
         "denials": [calls.as_data(entry) for entry in found.denials],
@@ -121,3 +128,17 @@ def _gateway(line: Running, now: float) -> Mapping[str, object]:
 
 def _halt(halt: Halt) -> Mapping[str, object]:
     return {"grant": halt.grant or None, "since": halt.since, "by": halt.by, "reason": halt.reason}
+
+
+def _question(standing: Standing) -> Mapping[str, object]:
+    question = standing.question
+    return {
+        "id": question.id,
+        "tool": question.tool,
+        "grant": question.grant,
+        "client": {"name": question.client_name, "version": question.client_version},
+        "reason": question.reason,
+        "asked_at": question.asked_at,
+        "expires_at": question.expires_at,
+        "waiters": standing.waiters,
+    }

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from gateway.settings import load
 from gateway.standin import Standin
 from gateway.state import EVERYONE, Halt
 from tests.cli.conftest import SERVER, TOKEN, Home, Run, record
-from tests.cli.test_status import work
+from tests.cli.test_status import QUESTION, work
 from tests.e2e.scripted import Scripted, http
 
 ROOT = Path(__file__).parents[2]
@@ -326,6 +326,20 @@ def test_a_stop(doctor: Any, healthy: Home) -> None:
     found = doctor()
     assert found.code == 1
     assert found.cure("switch", "(it went mad)") == "failed: `keyid-gateway resume`, in a terminal"
+
+
+def test_what_waits_for_a_person_and_whether_a_pin_is_set(doctor: Any, healthy: Home) -> None:
+    work(healthy, replace(QUESTION, expires_at=time.time() + 600))
+    found = doctor()
+    assert found.code == 0
+    assert found.cure("approvals", "1 call waits for a person") == "warning: `keyid-gateway approvals`"
+    assert found.level("approvals", "no PIN is set") == "ok"
+
+
+def test_what_was_pinned_and_what_is_not_compared(doctor: Any, healthy: Home) -> None:
+    assert healthy.state.exists()
+    assert doctor().level("pins", "0 tools pinned (`warn`)") == "ok"
+    assert doctor("--pins", "off").cure("pins", "are not compared").startswith("warning: take `pins` out of")
 
 
 # --- the clients ------------------------------------------------------------------------------------------------------

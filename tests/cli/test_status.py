@@ -20,6 +20,7 @@ from gateway.clock import SystemClock
 from gateway.policy import load
 from gateway.state import EVERYONE, Halt, Running, State, Transaction
 from gateway.state.alive import mine
+from gateway.state.approvals import Question
 from tests.cli.conftest import SERVER, Home, Run, record, refused
 
 DOCUMENT = """
@@ -65,7 +66,25 @@ def work(home: Home, *steps: object) -> None:
     asyncio.run(written())
 
 
+QUESTION = Question(
+    id="",
+    tool="send_email",
+    arguments={"to": "kim@example.com"},
+    rule="/tools/send_email/action",
+    reason="mail leaves the house",
+    grant="me",
+    server=SERVER,
+    session="s1",
+    client_name="claude-ai",
+    client_version="0.9",
+    asked_at=NOW,
+    expires_at=NOW + 630,
+)
+
+
 def _write(tx: Transaction, step: object) -> None:
+    if isinstance(step, Question):
+        tx.approvals.ask(step, "identity", NOW)
     if isinstance(step, Running):
         tx.gateways.note(step)
     elif isinstance(step, Halt):
@@ -126,6 +145,23 @@ def test_the_stop_and_what_was_revoked(run: Run, home: Home) -> None:
     assert (found["stopped"]["reason"], [each["grant"] for each in found["revoked"]]) == ("it went mad", ["mail"])
 
 
+def test_the_calls_that_wait_for_a_person(run: Run, home: Home) -> None:
+    work(home, LINE, QUESTION)
+    out = run("status").out
+    assert "\n1 call waits for you: `keyid-gateway approvals`\n" in out
+    assert re.search(r"\n\w+ +send_email +[0-9]+ min[ 0-9s]* +claude-ai +mail leaves the house\n", out)
+    (question,) = json.loads(run("status", "--json").out)["questions"]
+    assert (question["tool"], question["grant"], question["waiters"]) == ("send_email", "me", 1)
+    assert "arguments" not in question
+
+
+def test_profiles_are_named_where_there_is_more_than_the_usual_one(run: Run, home: Home) -> None:
+    work(home, replace(LINE, profile="keyid"))
+    assert "profile" not in run("status").out
+    work(home, replace(LINE, session="s2", profile="github"))
+    assert "github" in run("status").out
+
+
 def test_a_broken_policy_takes_nothing_else_down(run: Run, home: Home) -> None:
     limits = [limit for entry in load(DOCUMENT.encode(), name="p").entries.values() for limit in entry.limits]
     home.remember(limits=limits)
@@ -168,6 +204,7 @@ def test_as_json_it_is_one_document(run: Run, home: Home) -> None:
         "killed",
         "stopped",
         "revoked",
+        "questions",
         "limits",
         "no_policy",
         "denials",

@@ -21,6 +21,8 @@ def check(examined: Examined) -> Iterator[Finding]:
                 return
             yield from _switch(tx, settings)
             yield from _running(tx, now)
+            yield from _approvals(tx, now)
+            yield from _pins(tx, settings)
     except StateError:
         yield unchecked("switch", "the state file cannot be read: see above")
 
@@ -36,6 +38,33 @@ def _switch(tx: Transaction, settings: Settings) -> Iterator[Finding]:
     else:
         says = f"the grant `{shown(settings.grant)}` is revoked: {_since(halt)}"
         yield failed("switch", says, "choose another grant: `--grant`; `keyid-gateway grants` has them", stopped=True)
+
+
+def _approvals(tx: Transaction, now: float) -> Iterator[Finding]:
+    waiting = tx.approvals.count_pending(now)
+    pin = tx.passcodes.get() is not None
+    if waiting:
+        verb = "waits" if waiting == 1 else "wait"
+        yield warning(
+            "approvals", f"{counted(waiting, 'call')} {verb} for a person", "`keyid-gateway approvals`", waiting=waiting
+        )
+    guarded = "a PIN is asked for with every answer" if pin else "no PIN is set (`keyid-gateway approvals pin set`)"
+    yield ok("approvals", guarded, pin=pin)
+
+
+def _pins(tx: Transaction, settings: Settings) -> Iterator[Finding]:
+    known = tx.pins.of(settings.server)
+    waiting = len({pin.key for pin in known if pin.how == "waiting"})
+    accepted = len({pin.key for pin in known} - {("instructions", "")}) - waiting
+    if settings.pins == "off":
+        do = "take `pins` out of the settings, so that a tool that changes is noticed"
+        yield warning("pins", "definitions of tools are not compared with what was accepted", do, mode="off")
+    elif waiting:
+        refused = " and are refused" if settings.pins == "enforce" else ""
+        says = f"{counted(waiting, 'definition')} of the server changed or new, not accepted{refused}"
+        yield warning("pins", says, "`keyid-gateway pins diff` shows them", mode=settings.pins, waiting=waiting)
+    else:
+        yield ok("pins", f"{counted(max(0, accepted), 'tool')} pinned (`{settings.pins}`)", mode=settings.pins)
 
 
 def _since(halt: Halt) -> str:

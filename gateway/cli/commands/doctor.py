@@ -42,7 +42,7 @@ The exit code is 1 if anything has failed.
 
 
 @click.command("doctor", help=HELP, short_help="find what is wrong, and say what to do")
-@with_flags("profile", "policy", "grant", *REACHING)
+@with_flags("profile", "policy", "grant", "pins", *REACHING)
 @json_flag
 def command(*, as_json: bool, **flags: tuple[str, ...]) -> int:
     """The command; its help is `HELP`."""

@@ -15,7 +15,7 @@ from gateway.cli.screen import Row, console, document, laid_out, record, styled
 from gateway.cli.waiting import Waiting
 from gateway.cli.words import counted, local, named, shown, span
 from gateway.clock import SystemClock
-from gateway.settings import Settings
+from gateway.settings import KEYID, Settings
 from gateway.state import Halt, Running
 
 if TYPE_CHECKING:
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS: Final = 1.0
 _LIMITS: Final = 8
+_QUESTIONS: Final = 8
 _NAME: Final = 31
 _PIPE_WIDTH: Final = 1000
 
 HELP: Final = """Show which gateways run now, for which client, and what they have let through and denied; whether they
-are stopped; which limits are used most; and what was denied last, by which rule and why.
+are stopped; which calls wait for you; which limits are used most; and what was denied last, by which rule and why.
 
 A gateway is one process: a client starts one for each of its entries. Calls and denials are those since it began. All
 of it is read from the state file that the gateways share; nothing is asked of them, or of a server.
@@ -43,7 +44,9 @@ has.
   "since", "seen", "calls", "denials", "certain" (false: in another
   container, so that nobody can tell)}], "killed": how many ended without
   saying so, "stopped": {"since", "by", "reason"} or null, "revoked":
-  [{"grant", "since", "by", "reason"}], "limits": as `limits --json` has
+  [{"grant", "since", "by", "reason"}], "questions": [{"id", "tool",
+  "grant", "client", "reason", "asked_at", "expires_at", "waiters"}] that
+  wait for a person, "limits": as `limits --json` has
   them, "no_policy": why none has a maximum, or null, "denials": as
   `audit tail --json` has them, newest first}; moments in seconds since
   the epoch. With --watch it is one document a line."""
@@ -119,6 +122,8 @@ def _lines(found: Overview, settings: Settings, width: int) -> Iterator["Text"]:
     """All of it, in `width` columns."""
     yield from _gateways(found, settings, width)
     yield from _halts(found.halts, width)
+    if found.questions:
+        yield from _questions(found, width)
     if found.used:
         yield from _limits(found, width)
     if found.denials:
@@ -144,7 +149,7 @@ def _gateways(found: Overview, settings: Settings, width: int) -> Iterator["Text
         )
         return
     yield styled(f"{counted(len(found.gateways), 'gateway')} running", "bold")
-    profiles = any(line.profile for line in found.gateways)
+    profiles = any(line.profile not in ("", KEYID) for line in found.gateways)
     columns = ("client", "grant", *(("profile",) if profiles else ()), "since", "calls", "denied", "server")
     rows = [_row(line, found.at, profiles=profiles) for line in found.gateways]
     lines, _ = laid_out(columns, rows, _PIPE_WIDTH)
@@ -180,6 +185,30 @@ def _halts(halts: tuple[Halt, ...], width: int) -> Iterator["Text"]:
             yield line
         if halt.of_everyone:
             yield from _said("every call is refused until `keyid-gateway resume`, in a terminal", width)
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+def _questions(found: Overview, width: int) -> Iterator["Text"]:
+    number = len(found.questions)
+    yield styled("")
+    yield styled(
+        f"{counted(number, 'call')} wait{'s' * (number == 1)} for you: `keyid-gateway approvals`", "bold yellow"
+    )
+    rows: list[Row] = [
+        (
+            each.question.id,
+            named(each.question.tool, _NAME),
+            span(each.question.expires_at - found.at),
+            shown(each.question.client_name, 24) or "(unnamed)",
+            shown(each.question.reason),
+        )
+        for each in found.questions[:_QUESTIONS]
+    ]
+    yield from laid_out(("id", "tool", "left", "client", "why"), rows, width)[0]
+    if number > _QUESTIONS:
+        yield styled(f"and {number - _QUESTIONS} more")
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
