@@ -31,6 +31,8 @@ class Client:
     flow: Flow = "code"
     state: str | None = None
     """The state file beside which `folder` is, where it is not the usual one."""
+    profile: str | None = None
+    """The profile that says the rest, the place of the secret above all; None where it is the usual one."""
 
     @property
     def name(self) -> str:
@@ -72,7 +74,8 @@ class Client:
     def _command(self, verb: str, *flags: tuple[str, str | None]) -> str:
         """A command for this very sign-in. Of a query only that there is one: whoever wrote it knows it."""
         upstream = f"{self.server}?..." if urlsplit(self.upstream).query else self.server
-        words = ["keyid-gateway", verb, "--upstream", upstream]
+        words = ["keyid-gateway", verb, *(() if self.profile is None else ("--profile", self.profile))]
+        words += ["--upstream", upstream]
         for flag, value in (("--state", self.state), ("--oauth-client-id", self.id), *flags):
             if value is not None:
                 words += [flag, value]

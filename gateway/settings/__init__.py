@@ -10,8 +10,8 @@ editing  the settings file as a person keeps it: comments and order stay
 masks    what may be shown of a setting
 """
 
-from gateway.settings.model import APP, Settings
-from gateway.settings.options import KEYID, OPTIONS, PREFIX, Option
+from gateway.settings.model import APP, KEYID, Settings
+from gateway.settings.options import OPTIONS, PREFIX, Option
 from gateway.settings.sources import Found, Sources, config_dir, find, load, parse_flags
 from gateway.settings.values import Header
 

@@ -13,6 +13,8 @@ from gateway.settings.values import Header
 from gateway.state.arguments import Keep, Keeping, Redact
 
 APP: Final = "keyid-gateway"
+KEYID: Final = "keyid"
+"""The profile that is there without being written, and in use where none is named."""
 
 
 def usual_state() -> Path:
@@ -77,6 +79,7 @@ class Settings:
             self.oauth_redirect_port,
             self.oauth_flow,
             None if self.state == usual_state() else str(self.state),
+            None if self.profile == KEYID else self.profile,
         )
 
     @property

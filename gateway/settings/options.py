@@ -13,7 +13,7 @@ from typing import Final
 import platformdirs
 
 from gateway.questions import KINDS
-from gateway.settings.model import APP, usual_state
+from gateway.settings.model import APP, KEYID, usual_state
 from gateway.settings.values import (
     LEVELS,
     client_key,
@@ -43,8 +43,6 @@ from gateway.settings.values import (
 from gateway.state.arguments import HOWS, keep, redact
 
 PREFIX: Final = "KEYID_GATEWAY_"
-KEYID: Final = "keyid"
-"""The profile that is there without being written, and in use where none is named."""
 KEYID_URL: Final = "https://keyid.ai/mcp"
 
 

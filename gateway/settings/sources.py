@@ -17,8 +17,8 @@ import platformdirs
 
 from gateway.errors import ConfigError, GatewayError, UsageError
 from gateway.settings.file import FILE, SettingsFile, Texts, read, suggest
-from gateway.settings.model import APP, Settings
-from gateway.settings.options import KEYID, KEYID_URL, OPTIONS, PREFIX, Option
+from gateway.settings.model import APP, KEYID, Settings
+from gateway.settings.options import KEYID_URL, OPTIONS, PREFIX, Option
 from gateway.settings.values import is_place
 
 BUILT_IN: Final[Mapping[str, Texts]] = {KEYID: {"upstream": (KEYID_URL,)}}

@@ -44,6 +44,8 @@ def test_the_command_that_signs_in_has_the_same_flags_and_nothing_secret() -> No
         "keyid-gateway logout --upstream 'https://a.example/mcp?...' --state /mine/state.db --oauth-client-id me"
     )
     assert "s3cret" not in repr(client).replace(client.upstream, "")
+    work = Client("https://a.example/mcp", FOLDER, profile="work")
+    assert work.login == "keyid-gateway login --profile work --upstream https://a.example/mcp"
 
 
 def test_the_helper_reads_what_it_is_asked() -> None:

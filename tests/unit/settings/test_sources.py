@@ -190,3 +190,12 @@ def test_a_secret_in_a_profile_is_a_place_too(place: Place) -> None:
     with pytest.raises(ConfigError, match="a secret does not belong here") as refused:
         place.load({"profile": ["work"]})
     assert "s3cret" not in str(refused.value)
+
+
+def test_whoever_signs_in_is_told_to_use_the_profile(place: Place) -> None:
+    client = place.load({"profile": ["work"]}).oauth
+    assert client is not None
+    assert client.profile == "work"
+    usual = place.load().oauth
+    assert usual is not None
+    assert usual.profile is None
