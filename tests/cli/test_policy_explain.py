@@ -91,7 +91,7 @@ def test_a_call_that_needs_a_person_is_refused_and_says_so(run: Run, policy: str
     ran = run("policy", "explain", "set_auto_reply", '{"enabled": true}')
     assert ran.code == 1
     assert ran.out.startswith(
-        f"`set_auto_reply` under `{policy}`: needs a person's approval, which this version cannot ask for: refused\n"
+        f"`set_auto_reply` under `{policy}`: needs a person's approval (`keyid-gateway approvals`)\n"
         "the agent reads: [APPROVAL REQUIRED] "
     )
 

@@ -125,7 +125,7 @@ def _limit_data(counted: Counted) -> Mapping[str, object]:
 _VERDICTS: Final[Mapping[str, str]] = {
     "allow": "allowed",
     "deny": "denied",
-    "approve": "needs a person's approval, which this version cannot ask for: refused",
+    "approve": "needs a person's approval (`keyid-gateway approvals`)",
     "observe": "allowed, but only because a rule is being tried out (`mode`): it would be denied",
 }
 _MARKS: Final[Mapping[str, str]] = {"deny": "[POLICY DENIED]", "approve": "[APPROVAL REQUIRED]"}
