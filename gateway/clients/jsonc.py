@@ -10,22 +10,22 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from gateway.jsonrpc import Json
 
 Kind: TypeAlias = Literal["object", "array", "string", "number", "word"]
 
-_BLANK: Final = r"[ \t\r\n]*"
 _TOKEN: Final = re.compile(
-    r"(?P<mark>[{}\[\],:])"
+    r"[ \t\r\n]*(?:(?P<mark>[{}\[\],:])"
     r'|(?P<string>"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*")'
     r"|(?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<word>true|false|null)"
-    r"|(?P<comment>//[^\r\n]*|/\*.*?\*/)",
+    r"|(?P<comment>//[^\r\n]*|/\*.*?\*/)"
+    r"|(?P<end>\Z))",
     re.DOTALL,
 )
-_SPACE: Final = re.compile(_BLANK)
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
 _DEEPEST: Final = 100
 
 
@@ -37,8 +37,7 @@ class Dialect:
     trailing_commas: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A value and where it stands. `text` is a string as it is meant, any other scalar as it is written."""
 
     kind: Kind
@@ -62,8 +61,7 @@ class Node:
         return self.text if self.kind == "string" else json.loads(self.text)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A name and its value; `comma` is where the comma after it stands."""
 
     name: str
@@ -107,13 +105,9 @@ class _Reader:
         self.text = text
         self.dialect = dialect
         self.comments: list[tuple[int, int]] = []
-        self.kind: str | None = None
+        self.kind = self.word = ""
         self.start = self.end = 0
         self._next()
-
-    @property
-    def word(self) -> str:
-        return self.text[self.start : self.end]
 
     def unexpected(self, wanted: str) -> Unreadable:
         what = "the end of the file" if self.kind == "end" else f"`{self.word[:1]}`"
@@ -127,7 +121,7 @@ class _Reader:
         if self.word == "[":
             return self._array(depth)
         if self.kind == "string":
-            node = Node("string", self.start, self.end, json.loads(self.word))
+            node = Node("string", self.start, self.end, _text(self.word))
         elif self.kind == "number":
             node = Node("number", self.start, self.end, self.word)
         elif self.kind == "word":
@@ -144,7 +138,7 @@ class _Reader:
         while self.word != "}":
             if self.kind != "string":
                 raise self.unexpected("a name in quotes" if members or self.kind != "mark" else "a name or `}`")
-            name, at = json.loads(self.word), self.start
+            name, at = _text(self.word), self.start
             self._next()
             if self.word != ":":
                 raise self.unexpected("`:`")
@@ -181,20 +175,27 @@ class _Reader:
 
     def _next(self) -> None:
         while True:
-            blank = _SPACE.match(self.text, self.end)
-            self.start = self.end if blank is None else blank.end()
-            if self.start == len(self.text):
-                self.kind, self.end = "end", self.start
-                return
-            found = _TOKEN.match(self.text, self.start)
+            found = _TOKEN.match(self.text, self.end)
             if found is None:
-                raise Unreadable(self.text, self.start, _why_no_token(self.text[self.start]))
-            self.kind, self.end = found.lastgroup, found.end()
+                raise self._no_token()
+            self.kind = found.lastgroup or ""
+            self.start, self.end = found.span(self.kind)
+            self.word = self.text[self.start : self.end]
             if self.kind != "comment":
                 return
             if not self.dialect.comments:
                 raise Unreadable(self.text, self.start, "a comment is not allowed in this file")
             self.comments.append((self.start, self.end))
+
+    def _no_token(self) -> Unreadable:
+        blank = _SPACE.match(self.text, self.end)
+        at = self.end if blank is None else blank.end()
+        return Unreadable(self.text, at, _why_no_token(self.text[at]))
+
+
+def _text(token: str) -> str:
+    """What a string means."""
+    return str(json.loads(token)) if "\\" in token else token[1:-1]
 
 
 def _why_no_token(char: str) -> str:
