@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, cast
 
-from gateway.authoring.covering import lets_no_more, misses_nothing, refuses, stops
-from gateway.authoring.implied import bounding, bounds, entries
+from gateway.authoring.covering import misses_nothing, refuses, stops
+from gateway.authoring.implied import bounding, bounds, entries, lets_no_more
 from gateway.authoring.showing import MOST_NAMES, UNNAMED, Item, Known, Witness, has_its_say, names_of, witness_of
 from gateway.catalogue import Catalogue
 from gateway.jsonrpc import loads

@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import cast
 
-from gateway.authoring.implied import bounds, condition_key
+from gateway.authoring.implied import asks_as_often, bounds, condition_key
 from gateway.authoring.replay import facts_of
 from gateway.authoring.samples import described
 from gateway.catalogue import Catalogue
@@ -17,7 +17,6 @@ from gateway.jsonrpc import Json, serialise
 from gateway.policy import Limit
 from gateway.policy.checks import Check, Condition
 from gateway.policy.compiled import Entry
-from gateway.policy.decision import Repeat
 from gateway.policy.globs import STAR
 from gateway.policy.paths import EACH, Path
 
@@ -62,24 +61,12 @@ def _covers(found: Check, check: Check) -> bool:
             any(_stronger(ours, theirs) for ours in found.conditions) for theirs in check.conditions
         )
     if check.kind in ("deny_if", "approval"):
-        kinds = ("deny_if",) if check.kind == "deny_if" or not _asks_as_often(found, check) else ("deny_if", "approval")
+        kinds = ("deny_if",) if check.kind == "deny_if" or not asks_as_often(found, check) else ("deny_if", "approval")
         return found.kind in kinds and all(
             any(_stronger(theirs, ours) or _among(theirs, ours) for theirs in check.conditions)
             for ours in found.conditions
         )
     return found.kind == check.kind
-
-
-def _asks_as_often(found: Check, check: Check) -> bool:
-    """Whether an answer to one question is worth no more than one to another: it ends as soon, and covers no more.
-
-    What is remembered by more paths covers fewer calls; without a path every call asks.
-    """
-    if found.timeout > check.timeout:
-        return False
-    ours, theirs = (frozenset(path.text for path in each.remembered) for each in (found, check))
-    covers_less = bool(theirs) and ours >= theirs and found.remembered_seconds <= check.remembered_seconds
-    return not ours or covers_less
 
 
 def _stronger(one: Condition, other: Condition) -> bool:
@@ -148,8 +135,3 @@ def stops(found: Limit, limit: Limit) -> bool:
     )
     same = alike and (found.cost, found.per) == (limit.cost, limit.per)
     return (same and found.maximum <= limit.maximum) or bounds(found, limit)
-
-
-def lets_no_more(found: Repeat, repeat: Repeat) -> bool:
-    """Whether one `repeat` refuses every call that another does."""
-    return not found.observed and found.maximum <= repeat.maximum and found.seconds >= repeat.seconds

@@ -11,7 +11,8 @@ The proofs, each of a few lines; what none of them covers is not spoken of:
 4. Limits that count the same calls, or fewer. If at most `a` calls pass in every window of one limit, then at most
    `a` times as many as it takes windows to cover the other's pass there; where that is no more than the other's
    maximum, the other is never used up. The scopes have to contain each other, and what is given back is bounded alike.
-5. An entry that is hidden, or whose `action` is `deny`.
+5. An entry that is hidden, or whose `action` is `deny`; a question behind a refusal of every call.
+6. A `repeat` beside one of all these calls that lets through no more, for as long.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,9 @@ from gateway.jsonrpc import Json, serialise
 from gateway.policy import Limit, Policy
 from gateway.policy.checks import Check, Condition
 from gateway.policy.compiled import Entry
+from gateway.policy.decision import Repeat
 from gateway.policy.globs import STAR
+from gateway.policy.judge import refuses_outright
 from gateway.policy.problem import quoted
 from gateway.policy.values import Truth
 
@@ -40,6 +43,8 @@ def implied(policy: Policy) -> Iterator[Finding]:
     """Every rule of which is proven that it never decides."""
     for entry in entries(policy):
         yield from _idle_entry(policy, entry)
+        yield from _never_asked(policy, entry)
+        yield from _idle_repeat(policy, entry)
         yield from _idle_checks(entry)
         for check in (*entry.checks, *entry.approvals):
             yield from _constant(check, entry)
@@ -61,10 +66,50 @@ def _idle_entry(policy: Policy, entry: Entry) -> Iterator[Finding]:
         return
     refusing = next((check for check in entry.checks if check.kind == "action" and not check.observed), None)
     rules = [check.rule for check in (*entry.checks, *entry.approvals)] + [limit.rule for limit in entry.limits]
+    rules += [entry.repeat.rule] if entry.repeat is not None else []
     if refusing is not None and len(rules) > 1:
         first = next(rule for rule in rules if rule != refusing.rule)
         message = f"never decides: {quoted(refusing.rule)} refuses every call before it"
         yield Finding(first, message, "take out the action, or all that stands beside it")
+
+
+def _never_asked(policy: Policy, entry: Entry) -> Iterator[Finding]:
+    """Questions that no call reaches; behind an `action` of the entry itself, `_idle_entry` says so."""
+    checks = [check for each in (entry, *_containing(policy, entry)) for check in each.checks if not check.observed]
+    own = any(check.kind == "action" for check in entry.checks if not check.observed)
+    refusing = next((check for check in checks if refuses_outright(check)), None)
+    if entry.approvals and refusing is not None and not own:
+        message = f"never asks: {quoted(refusing.rule)} refuses every call before it"
+        yield Finding(entry.approvals[0].rule, message, "take out the one or the other")
+
+
+def _idle_repeat(policy: Policy, entry: Entry) -> Iterator[Finding]:
+    repeat = entry.repeat
+    if repeat is None:
+        return
+    others = (each.repeat for each in _containing(policy, entry) if each.repeat is not None)
+    first = next((other for other in others if lets_no_more(other, repeat)), None)
+    if first is not None:
+        rate = f"{first.maximum} in {first.seconds} seconds"
+        message = f"never decides: {quoted(first.rule)} ({rate}) stops the same call first"
+        yield Finding(repeat.rule, message, "lower its `max`, or take it out")
+
+
+def lets_no_more(found: Repeat, repeat: Repeat) -> bool:
+    """Whether one `repeat` refuses every call that another does."""
+    return not found.observed and found.maximum <= repeat.maximum and found.seconds >= repeat.seconds
+
+
+def asks_as_often(found: Check, check: Check) -> bool:
+    """Whether an answer to one question is worth no more than one to another: it ends as soon, and covers no more.
+
+    What is remembered by more paths covers fewer calls; without a path every call asks.
+    """
+    if found.timeout > check.timeout:
+        return False
+    ours, theirs = (frozenset(path.text for path in each.remembered) for each in (found, check))
+    covers_less = bool(theirs) and ours >= theirs and found.remembered_seconds <= check.remembered_seconds
+    return not ours or covers_less
 
 
 # --- 1. sets of conditions --------------------------------------------------------------------------------------------
@@ -87,7 +132,8 @@ def _stronger(group: Sequence[Check], said: Sequence[frozenset[tuple[str, str, s
     for other, check in enumerate(group):
         same = said[other] == said[index]
         wins = said[other] > said[index] if check.kind == "require" else said[other] < said[index]
-        if (wins or (same and other < index)) and not (check.observed and not group[index].observed):
+        asks = check.kind != "approval" or asks_as_often(check, group[index])
+        if (wins or (same and other < index)) and asks and not (check.observed and not group[index].observed):
             return check
     return None
 

@@ -25,6 +25,8 @@ from gateway.policy.values import NOUNS, Kind, kind
 _RECIPIENTS: Final = ("cc", "bcc", "reply_to", "replyTo", "recipients", "additional_recipients", "to_addresses")
 _ANY_CHARACTER: Final = re.compile(r"(?<![\\\[.])[a-z]\.[a-z]{2,}")
 """A dot between letters, as in a domain: in a pattern it is any character."""
+_SOONEST_ANSWER: Final = 30
+"""Seconds in which somebody who sits there has read a question and answered it."""
 _STRANGER: Final = "eve@evil.example"
 _KINDS: Final[Mapping[Json, Kind]] = {
     "string": "string",
@@ -47,6 +49,7 @@ def loopholes(policy: Policy, catalogue: Catalogue | None) -> Iterator[Finding]:
     for entry in entries(policy):
         tools = [] if catalogue is None or entry is policy.all_tools else matched(policy, entry, catalogue)
         yield from _hidden_by_null(policy, entry)
+        yield from _answers(entry)
         for check, where, item in conditions(entry):
             yield from _second_address(check, where, item)
             yield from _never_judged(check, where, item, tools)
@@ -95,6 +98,23 @@ def _hidden_by_null(policy: Policy, entry: Entry) -> Iterator[Finding]:
         if last:
             hint = f"add a `deny_if` with {quoted(each)} `exists` `false`: then no element is null"
         yield Finding(f"{where}/path", f"does not see `[{'null, ' * min(last + 1, 2)}…]`: null counts as absent", hint)
+
+
+def _answers(entry: Entry) -> Iterator[Finding]:
+    """What an answer of a person is worth: too little for one who has to be found, or more than was asked about."""
+    for check in entry.approvals:
+        if check.timeout < _SOONEST_ANSWER:
+            message = f"nobody answers within {check.timeout} s: the question is gone before it was read"
+            yield Finding(f"{check.rule}/timeout", message, "give a person some minutes, or leave it out for ten")
+        named = {str(path.steps[0]) for path in check.remembered}
+        asked = [item for item in check.conditions if item.path.root == "args" and str(item.path.steps[0]) not in named]
+        if named and asked:
+            message = (
+                f"an approval covers later calls whatever their {quoted(asked[0].path.text)} is, which it asks about"
+            )
+            yield Finding(
+                f"{check.rule}/remember/paths", message, "add it, so that another value asks again", level="note"
+            )
 
 
 def _second_address(check: Check, where: str, item: Condition) -> Iterator[Finding]:

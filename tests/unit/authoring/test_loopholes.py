@@ -224,3 +224,59 @@ def test_a_counter_of_two_entries_is_two_counters() -> None:
         )
     ]
     assert said(policy({"mail": {"rate_limit": "5/hour"}, "many": {"rate_limit": "5/hour"}}), None) == []
+
+
+# --- loops, and what an answer is worth -------------------------------------------------------------------------------
+
+ASKS: Any = {"conditions": [{"path": "args.html", "op": "exists", "value": True}]}
+
+
+def test_a_repeat_behind_a_stricter_one_never_decides() -> None:
+    loop = {"repeat": {"max": 3, "window": 60}}
+    idle = ("/tools/mail/repeat", "never decides: `/all_tools/repeat` (3 in 60 seconds) stops the same call first")
+    found = said(policy({"mail": {"repeat": {"max": 5, "window": 60}}}, all_tools=loop), None)
+    assert [each[1:3] for each in found if "never" in each[2]] == [idle]
+    for own in ({"max": 2, "window": 60}, {"max": 5, "window": 90}):
+        assert not [
+            each for each in said(policy({"mail": {"repeat": own}}, all_tools=loop), None) if "never" in each[2]
+        ]
+
+
+def test_a_question_behind_a_refusal_of_every_call_is_never_asked() -> None:
+    refused = {"deny_if": [{"conditions": []}], "approve_if": [ASKS]}
+    words = [each[1:3] for each in said(policy({"mail": refused}), None)]
+    assert ("/tools/mail/approve_if/0", "never asks: `/tools/mail/deny_if/0` refuses every call before it") in words
+    closed = said(policy({"mail": {"approve_if": [ASKS]}}, all_tools={"deny_if": [{"conditions": []}]}), None)
+    message = "never asks: `/all_tools/deny_if/0` refuses every call before it"
+    assert ("/tools/mail/approve_if/0", message) in [each[1:3] for each in closed]
+    denied = said(policy({"mail": {"action": "deny", "repeat": {"max": 1, "window": 5}}}), None)
+    message = "never decides: `/tools/mail/action` refuses every call before it"
+    assert ("/tools/mail/repeat", message) in [each[1:3] for each in denied]
+
+
+@pytest.mark.parametrize(
+    ("options", "pointer", "message"),
+    [
+        ({}, None, None),
+        ({"timeout": 30}, None, None),
+        ({"timeout": 29}, "/timeout", "nobody answers within 29 s: the question is gone before it was read"),
+        ({"remember": {"paths": ["args.html", "args.to"], "seconds": 60}}, None, None),
+        (
+            {"remember": {"paths": ["args.to"], "seconds": 60}},
+            "/remember/paths",
+            "an approval covers later calls whatever their `args.html` is, which it asks about",
+        ),
+    ],
+)
+def test_what_an_answer_is_worth(options: Any, pointer: str | None, message: str | None) -> None:
+    found = [each[1:3] for each in said(policy({"mail": {"approve_if": [{**ASKS, **options}]}}), None)]
+    wanted = [(f"/tools/mail/approve_if/0{pointer}", message)] if pointer else []
+    assert [each for each in found if each[0].startswith("/tools")] == wanted
+
+
+def test_a_question_is_said_twice_only_if_its_answer_is_worth_no_more() -> None:
+    kept = {"remember": {"paths": ["args.html"], "seconds": 60}}
+    twice = said(policy({"mail": {"approve_if": [ASKS, {**ASKS, **kept}]}}), None)
+    assert ("/tools/mail/approve_if/1", "says the same as `/tools/mail/approve_if/0`") in [each[1:3] for each in twice]
+    apart = said(policy({"mail": {"approve_if": [{**ASKS, **kept}, ASKS]}}), None)
+    assert "says the same as `/tools/mail/approve_if/0`" not in [each[2] for each in apart]
