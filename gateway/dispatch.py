@@ -7,7 +7,7 @@ It is recognised **by its method**, never by its shape:
 | `tools/call`; `resources/*`, `prompts/get`, `completion/complete`; unknown methods | judged (`Interceptor`) |
 | `ping`, `server/discover`, `logging/setLevel`, `subscriptions/listen` | housekeeping: passes |
 | the lists | housekeeping: pass, and are filtered on their way back |
-| `tasks/*` | passes for a task that a judged call created, else as a task that does not exist |
+| `tasks/*` | passes for a task that a judged call created, else as a task that does not exist; not while stopped |
 """
 
 from typing import Final
@@ -112,6 +112,9 @@ class Dispatch:
     async def _task(self, message: Message) -> bytes:
         if message.params.get("taskId") not in self._tasks:
             return replies.error(message.id, INVALID_PARAMS, "no such task: only tasks of judged calls are reachable")
+        refusal = None if message.method == "tasks/cancel" else await self._interceptor.halted()
+        if refusal is not None:  # a task goes on for the agent's sake: what it needs, or gives, is refused as a call is
+            return replies.denial(message, refusal, "")
         answer = self._questions.checked(message, await self._upstream.request(message, body=message.raw))
         if answer.response is None:
             return replies.failure(message, answer.failure or "no answer", answer)

@@ -121,6 +121,13 @@ class Interceptor:
         """Record a request that was taken back before its turn came."""
         await self._note_cancelled(self._case(request, client))
 
+    async def halted(self) -> Decision | None:
+        """What keeps the agent from everything that is not only looking, at this moment."""
+        try:
+            return self._judge.halted(await self._around.state())
+        except StateError as error:
+            return refuse_state(error.told)
+
     async def settle(self, patience: float) -> None:
         """Write what came of the calls so far, for up to `patience` seconds."""
         await self._settling.finish(patience)

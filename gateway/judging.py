@@ -168,6 +168,11 @@ class Judge:
         tool = case.call.tool if case.call else ""
         return Matter.of(state, case, decision, self._around.definition(tool), revision)
 
+    def halted(self, state: State) -> Decision | None:
+        """What the switch refuses with at this moment, outside of any transaction."""
+        halt = state.halt(self._identity.grant)
+        return None if halt is None else halted(halt)
+
     def refuse(self, tx: Transaction, state: State, case: Case, decision: Decision) -> Decision:
         """Record a refusal that needs no policy; the refusal, which is that of the switch where one goes before."""
         halt = tx.switch.look(self._identity.grant)

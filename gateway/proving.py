@@ -108,6 +108,10 @@ class Proving:
         """As the interceptor does."""
         await self._interceptor.withdrawn(request, client)
 
+    async def halted(self) -> Decision | None:
+        """As the interceptor says."""
+        return await self._interceptor.halted()
+
     def changed(self) -> None:
         """Another policy is to come into force."""
         self._wanted = True

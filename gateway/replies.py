@@ -19,7 +19,7 @@ _SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
 OWN_META: Final = "keyid-gateway/"
 _SPOKEN_IN = (("result", "_meta"), ("params", "_meta"), ("error", "data"))
 """Where a message can carry a key of the gateway's: a refusal that is an error carries its decision in `data`."""
-_JUDGED_BY_SECTION = ("resources/", "prompts/", "completion/")
+_JUDGED_BY_SECTION = ("resources/", "prompts/", "completion/", "tasks/")
 
 
 def result(identifier: Id | None, value: Mapping[str, Json]) -> bytes:

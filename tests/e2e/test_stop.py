@@ -213,3 +213,21 @@ def test_a_state_file_that_others_hold_is_not_stopped_and_says_so(home: Home, up
         assert "nothing is stopped: " in done.stderr
         assert "quit the MCP clients" in done.stderr
         assert call(gateway) == said("one ran")
+
+
+def test_a_task_gets_nothing_and_gives_nothing_while_stopped_but_can_be_cancelled(
+    home: Home, upstream: Scripted
+) -> None:
+    task = {"taskId": "t", "_meta": META["stateless"]}
+    with Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        upstream.script("tools/call", result({"resultType": "task", "taskId": "t", "status": "working"}))
+        gateway.request("tools/call", {"name": "one", "arguments": {}, "_meta": META["stateless"]})
+        upstream.script("tasks/get", result({"resultType": "complete", "taskId": "t", "status": "working"}))
+        assert gateway.request("tasks/get", task)["result"]["status"] == "working"
+        assert command(home, "stop").returncode == 0
+        for method in ("tasks/get", "tasks/update", "tasks/result"):
+            error = gateway.request(method, task)["error"]
+            assert (error["code"], error["data"]["keyid-gateway/decision"]["rule"]) == (-33403, "(stopped)")
+        upstream.script("tasks/cancel", result({"resultType": "complete"}))
+        assert "result" in gateway.request("tasks/cancel", task)
+    assert [len(upstream.asked(f"tasks/{what}")) for what in ("get", "update", "result", "cancel")] == [1, 0, 0, 1]
