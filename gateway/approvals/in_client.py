@@ -78,6 +78,8 @@ class InClient:
 
     def heard(self, request: Message) -> None:
         """A request as the client wrote it: whether it can be asked is said there."""
+        if not self._names:
+            return
         if request.method == "initialize":
             self._asking.abandon()
             self._session = self._may(request.params.get("clientInfo"), request.params.get("capabilities"))
@@ -144,13 +146,18 @@ class InClient:
         return replies.result(request.id, result)
 
     def resumed(self, request: Message) -> Resumed | None:
-        """What a call brings that has a state of ours. None of that goes upstream, whatever it is worth."""
+        """What a request brings that has a state of ours. None of that goes upstream, whatever it is worth.
+
+        Only a call can have been given one; what else has it loses it, so that no server ever holds a state of ours.
+        """
         state = request.params.get("requestState")
-        if request.method != "tools/call" or not isinstance(state, str) or not state.startswith(MARK):
+        if not isinstance(state, str) or not state.startswith(MARK):
             return None
         kept = self._opened(state, request)
         if kept is None:
-            _LOG.warning("a call came with an approval state that is not its own, or too old: it is a new call")
+            _LOG.warning(
+                "`%s` came with an approval state that is not its own, or too old: it is a new one", request.method
+            )
             return Resumed(_with(request, {}), "", None)
         responses = request.params.get("inputResponses")
         verdict = _verdict(responses.get(_KEY) if isinstance(responses, dict) else None)

@@ -294,6 +294,16 @@ async def test_a_person_who_puts_it_off_is_not_asked_again_by_the_same_call() ->
     assert room.suspended(call(2)) is not None
 
 
+async def test_what_is_no_call_loses_a_state_of_ours() -> None:
+    room = Room("good")
+    result = room.suspended(call())
+    params = {"uri": "a:b", "_meta": call().meta, "requestState": result["requestState"]}
+    resumed = room.resumed(message({"id": 2, "method": "resources/read", "params": params}))
+    assert resumed is not None
+    assert (resumed.question, resumed.verdict) == ("", None)
+    assert "requestState" not in resumed.request.params
+
+
 async def test_a_state_of_the_servers_is_none_of_ours() -> None:
     room = Room("good")
     assert room.resumed(call(requestState="theirs")) is None
