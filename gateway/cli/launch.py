@@ -7,10 +7,6 @@ from pathlib import Path
 from typing import Final
 
 SCRIPT: Final = "keyid-gateway"
-_CONFIGS: Final = {
-    "darwin": "~/Library/Application Support/Claude/claude_desktop_config.json",
-    "win32": r"%APPDATA%\Claude\claude_desktop_config.json",
-}
 
 
 def command_words() -> list[str]:
@@ -33,8 +29,3 @@ def client_entry(words: Sequence[str], flags: Sequence[str] = ()) -> str:
     command, *arguments = words
     entry = {"command": command, "args": [*arguments, "run", *flags]}
     return json.dumps({"mcpServers": {"keyid": entry}}, indent=2)
-
-
-def client_config() -> str:
-    """Where Claude Desktop keeps its config on this platform."""
-    return _CONFIGS.get(sys.platform, "claude_desktop_config.json (Settings, Developer, Edit Config)")

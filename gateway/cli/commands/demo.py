@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli.flags import json_flag
-from gateway.cli.launch import client_config, client_entry, command_words
+from gateway.cli.launch import client_entry, command_words
 from gateway.cli.screen import console, document, note, styled
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ class _Teller:
         self._console.print(styled(f"{good} of {len(checks)} checks are as they should be.", "bold"))
         self._console.print()
         self._console.print(styled("Where to go next", "bold"))
-        self._text("Put this into the config of Claude Desktop, and start it again. The config is")
-        self._console.print(styled(f"  {client_config()}"), soft_wrap=True)
+        self._text("`keyid-gateway install` puts it into the config of your client. By hand it is this entry:")
         self._console.print(styled(client_entry(command_words())), soft_wrap=True)
         for words, what in _NEXT:
             self._console.print(styled(f"  keyid-gateway {words:<16}{what}"), soft_wrap=True)
@@ -119,6 +118,7 @@ class _Teller:
 
 
 _NEXT: Final = (
+    ("install", "put the gateway into the config of your client"),
     ("policy init", "write the recommended policy to a file to edit"),
     ("tools", "what each tool of your server may do under it"),
     ("audit tail -f", "watch the calls as they are judged"),
