@@ -171,7 +171,15 @@ class Gateway:
         mirror = Mirror(mirrored, self._upstream, clock, whole=settings.pins == "enforce")
         self._policies = self._layered()
         identity = Identity(settings.grant, self._session, settings.server)
-        self._pinned = Pinned(settings.pins, identity, mirrored, self._state.get, clock=clock, changed=self._repinned)
+        self._pinned = Pinned(
+            settings.pins,
+            identity,
+            mirrored,
+            self._state.get,
+            clock=clock,
+            changed=self._repinned,
+            complain=self._rejected,
+        )
         self._around = Proven(_Surroundings(self._policies, mirror, self._pinned, self._state, settings.grant))
         person = self._person(clock)
         self._channels: tuple[Channel, ...] = (

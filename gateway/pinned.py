@@ -57,16 +57,23 @@ MODES: Final[tuple[Mode, ...]] = ("off", "warn", "enforce")
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """What a comparison found: the accepted digests (None: the server was never seen), and what waits since now."""
+    """What a comparison found: the accepted digests (None: the server was never seen), what is `other` than them.
+
+    `waiting` is what of that nobody has met before.
+    """
 
     accepted: Mapping[Key, frozenset[bytes]] | None
     generation: int | None
     waiting: Sequence[Seen] = ()
+    other: Sequence[Seen] = ()
     begun: int = 0
 
 
 class Pinned:
-    """The pins of one server, as one gateway keeps to them. `changed` hears that another list is to be shown."""
+    """The pins of one server, as one gateway keeps to them.
+
+    `changed` hears that another list is to be shown, `complain` what a person has to be told in the client.
+    """
 
     def __init__(
         self,
@@ -77,6 +84,7 @@ class Pinned:
         *,
         clock: Clock,
         changed: Callable[[], None],
+        complain: Callable[[str], None],
     ) -> None:
         self._mode = mode
         self._identity = identity
@@ -84,6 +92,8 @@ class Pinned:
         self._state = state
         self._clock = clock
         self._changed = changed
+        self._complain = complain
+        self._told: frozenset[bytes] = _NONE
         self._accepted: Mapping[Key, frozenset[bytes]] | None = None
         self._generation: int | None = None
         self._said: tuple[str, bytes] | None = None
@@ -252,11 +262,11 @@ class Pinned:
         if said and INSTRUCTIONS not in accepted:
             tx.pins.begin(server, said, now)
             accepted = tx.pins.accepted(server)
-        other = [each for each in seen if each.digest not in accepted.get(each.key, _NONE)]
-        waiting = tx.pins.meet(server, [each for each in other if each.size or each.key != INSTRUCTIONS], now)
+        other = [each for each in seen if each.digest not in accepted.get(each.key, _NONE) and each.size]
+        waiting = tx.pins.meet(server, other, now)
         for record in self._records(waiting, accepted, now):
             tx.audit.append(record)
-        return _Compared(accepted, tx.pins.generation(server), waiting)
+        return _Compared(accepted, tx.pins.generation(server), waiting, other)
 
     def _records(
         self, waiting: Sequence[Seen], accepted: Mapping[Key, frozenset[bytes]], now: float
@@ -288,17 +298,18 @@ class Pinned:
     def _tell(self, found: _Compared) -> None:
         if found.begun:
             _LOG.info("the server is seen for the first time: its %d tools are pinned as they are", found.begun)
-        if not found.waiting:
+        enforced = self._mode == "enforce"
+        news = [each for each in (found.other if enforced else found.waiting) if each.digest not in self._told]
+        self._told = frozenset(each.digest for each in found.other)
+        if not news:
             return
-        names = ["its instructions" if each.key == INSTRUCTIONS else quoted(each.key[1]) for each in found.waiting]
+        names = ["its instructions" if each.key == INSTRUCTIONS else quoted(each.key[1]) for each in news]
         more = f" and {len(names) - _SAID} more" if len(names) > _SAID else ""
-        does = "refused" if self._mode == "enforce" else "only said, because `pins` is `warn`"
-        _LOG.warning(
-            "the server announces what nobody has accepted (%s): %s%s; see `keyid-gateway pins diff`",
-            does,
-            ", ".join(names[:_SAID]),
-            more,
-        )
+        does = "refused" if enforced else "only said, because `pins` is `warn`"
+        said = f"the server announces what nobody has accepted ({does}): {', '.join(names[:_SAID])}{more}"
+        _LOG.warning("%s; see `keyid-gateway pins diff`", said)
+        if enforced:
+            self._complain(f"{said}; a person can look at it with `keyid-gateway pins diff`, and accept it")
 
 
 def _what(key: Key, accepted: Mapping[Key, frozenset[bytes]]) -> str:

@@ -46,11 +46,6 @@ class Pinned:
         """The name, as a person may read it."""
         return "the server's instructions" if self.key == INSTRUCTIONS else named(self.key[1], 64)
 
-    @property
-    def risks(self) -> tuple[str, ...]:
-        """What a person must not overlook of what waits."""
-        return () if self.waiting is None else _risks(self.key, self.accepted, self.waiting)
-
 
 def gathered(pins: Sequence[Pin]) -> list[Pinned]:
     """The pins by what they are of: the instructions first, then the tools by name."""
@@ -100,16 +95,37 @@ def definition(pin: Pin | None) -> Mapping[str, Json]:
     return found if isinstance(found, dict) else {}
 
 
-def _risks(key: Key, accepted: Pin | None, waiting: Pin) -> tuple[str, ...]:
-    if key == INSTRUCTIONS:
-        before, after = _text(accepted), _text(waiting)
-        fresh = new_findings(audit([], instructions=before), audit([], instructions=after, known=_KNOWN))
-        return tuple(_said(finding) for finding in fresh)
+def risks_of(found: Sequence[Pinned]) -> Mapping[Key, tuple[str, ...]]:
+    """What a person must not overlook of what waits, in words; each beside all the others that the server announces."""
+    order = sorted(found, key=lambda each: each.accepted is None)  # of two names that are alike, the new one is told
+    before = _audited(order, [each.accepted for each in order])
+    after = _audited(order, [each.waiting or each.accepted for each in order])
+    told: dict[Key, tuple[str, ...]] = {}
+    for each in found:
+        if each.waiting is not None:
+            spoken = each.name if each.key != INSTRUCTIONS else ""
+            fresh = new_findings(before.get(spoken, ()), after.get(spoken, ()))
+            told[each.key] = (*_of_definition(each, each.waiting), *(_said(finding) for finding in fresh))
+    return told
+
+
+def _audited(found: Sequence[Pinned], pins: Sequence[Pin | None]) -> Mapping[str, tuple[Finding, ...]]:
+    """What the audit says of these definitions, by the name of the tool; the instructions' is empty."""
+    told = next((_text(pin) for each, pin in zip(found, pins, strict=True) if each.key == INSTRUCTIONS), "")
+    tools = [definition(pin) for pin in pins if pin is not None and pin.key != INSTRUCTIONS]
+    by_tool: dict[str, tuple[Finding, ...]] = {}
+    for finding in audit(tools, instructions=told, known=_KNOWN):
+        by_tool[finding.tool] = (*by_tool.get(finding.tool, ()), finding)
+    return by_tool
+
+
+def _of_definition(pinned: Pinned, waiting: Pin) -> tuple[str, ...]:
+    if pinned.key == INSTRUCTIONS:
+        return ()
     if waiting.text is None:
         return ("it is too large to be kept: only its digest is compared",)
-    old, new = definition(accepted), definition(waiting)
-    fresh = new_findings(audit([old], known=_KNOWN) if accepted else (), audit([new], known=_KNOWN))
-    return (*(risks(old, new) if accepted is not None else _may(new)), *(_said(finding) for finding in fresh))
+    new = definition(waiting)
+    return _may(new) if pinned.accepted is None else risks(definition(pinned.accepted), new)
 
 
 def _may(new: Mapping[str, Json]) -> tuple[str, ...]:
@@ -119,7 +135,8 @@ def _may(new: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 def _said(finding: Finding) -> str:
-    return f"{shown(finding.place, 80)}: {shown(finding.message)}"
+    like = f", {named(finding.excerpt, 64)}" if finding.kind == "look-alike" else ""
+    return f"{shown(finding.place, 80)}: {shown(finding.message)}{like}"
 
 
 def _text(pin: Pin | None) -> str:

@@ -33,7 +33,16 @@ class Side:
         self.missed = asyncio.Event()
         self.changed = asyncio.Event()
         self.catalogue = Catalogue()
-        self.pinned = Pinned(mode, WHO, self.catalogue, self._get, clock=ManualClock(), changed=self.changed.set)
+        self.complaints: list[str] = []
+        self.pinned = Pinned(
+            mode,
+            WHO,
+            self.catalogue,
+            self._get,
+            clock=ManualClock(),
+            changed=self.changed.set,
+            complain=self.complaints.append,
+        )
 
     async def _get(self) -> State:
         if not self.reachable:
@@ -262,3 +271,27 @@ async def test_a_server_that_was_forgotten_is_seen_anew_with_all_of_its_tools(si
     assert await side.pin("a") == "kept"
     accepted = await side.state.atomically(lambda tx: tx.pins.accepted(WHO.server))
     assert set(accepted) == {("tool", "a"), ("tool", "b")}
+
+
+async def test_what_is_withheld_is_said_once_by_each_gateway_and_in_its_client(side: Side, state: State) -> None:
+    side.announces(a="x")
+    await side.pin("a")
+    side.announces(a="another", b="y")
+    for _ in range(3):
+        await side.pin("a")
+        await side.pin("b")
+    said = (
+        "the server announces what nobody has accepted (refused): `a`, `b`; a person can look at it with "
+        "`keyid-gateway pins diff`, and accept it"
+    )
+    assert side.complaints == [said]
+    later = Side(state)
+    later.announces(a="another", b="y")
+    assert await later.pin("a") == "changed"
+    assert later.complaints == [said], "also where it was recorded before"
+    assert len(await later.records()) == 2
+    relaxed = Side(state, "warn")
+    relaxed.announces(a="a third", b="y")
+    assert await relaxed.pin("a") == "kept"
+    await relaxed.told()
+    assert relaxed.complaints == []

@@ -1,6 +1,6 @@
 """`pins accept`: a person takes what `pins diff` has shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import click
@@ -10,12 +10,12 @@ from gateway.cli.flags import with_settings
 from gateway.cli.in_force import state
 from gateway.cli.owner import act, ask_for_a_person, record, user
 from gateway.cli.screen import note, say
-from gateway.cli.waiting_pins import Pinned, chosen, gathered
+from gateway.cli.waiting_pins import Pinned, chosen, gathered, risks_of
 from gateway.cli.words import counted, shown
 from gateway.errors import UsageError
 from gateway.settings import Settings
 from gateway.state import Transaction
-from gateway.state.pins import Pin
+from gateway.state.pins import Key, Pin
 
 _DECLINED: Final = 1
 _NAMED: Final = 20
@@ -51,7 +51,7 @@ def command(settings: Settings, *, tools: Sequence[str], everything: bool, yes: 
             "look at it with `keyid-gateway pins diff`, then accept it",
         )
     ask_for_a_person("pins accept")
-    _say_what(ready, wanted)
+    _say_what(ready, wanted, risks_of(found))
     if not yes and not click.confirm(f"accept {counted(len(ready), 'definition')}?"):
         say("nothing was accepted")
         return _DECLINED
@@ -68,10 +68,10 @@ def command(settings: Settings, *, tools: Sequence[str], everything: bool, yes: 
     return 0
 
 
-def _say_what(ready: Sequence[tuple[Pinned, Pin]], wanted: Sequence[Pinned]) -> None:
+def _say_what(ready: Sequence[tuple[Pinned, Pin]], wanted: Sequence[Pinned], told: Mapping[Key, Sequence[str]]) -> None:
     for each, pin in ready:
         say(f"{each.label}: {each.standing}, digest {pin.digest.hex()[:12]}")
-        for risk in each.risks if pin == each.waiting else ():
+        for risk in told[each.key] if pin == each.waiting else ():
             say(f"  ! {risk}")
         if pin != each.waiting:
             note(f"warning: {each.label} has changed once more since it was shown: that one goes on waiting")

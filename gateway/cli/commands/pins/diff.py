@@ -13,11 +13,11 @@ from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import state
 from gateway.cli.owner import act
 from gateway.cli.screen import console, document, say, styled
-from gateway.cli.waiting_pins import Pinned, chosen, definition, gathered, value
+from gateway.cli.waiting_pins import Pinned, chosen, definition, gathered, risks_of, value
 from gateway.cli.words import counted, local, shown
 from gateway.jsonrpc import Json
 from gateway.settings import Settings
-from gateway.state.pins import INSTRUCTIONS, Pin
+from gateway.state.pins import INSTRUCTIONS, Key, Pin
 
 _WAITS: Final = 1
 _BLANKS: Final = 8
@@ -47,19 +47,20 @@ def command(settings: Settings, *, tools: Sequence[str], as_json: bool) -> int:
         found = [] if opened is None else gathered(opened.pins.of(settings.server))
     waiting = [each for each in chosen(found, tools) if each.waiting is not None]
     if as_json:
-        document({"server": settings.server, "waiting": [_data(each) for each in waiting]})
+        told = risks_of(found)
+        document({"server": settings.server, "waiting": [_data(each, told[each.key]) for each in waiting]})
         return _WAITS if waiting else 0
     if not waiting:
         say(f"nothing of {shown(settings.server)} waits{'' if found else ': nothing is pinned yet'}")
         return 0
-    _show(waiting, settings)
+    _show(waiting, risks_of(found), settings)
     seen = [each.waiting for each in waiting if each.waiting is not None]
     act(settings.state, lambda tx, now: tx.pins.show(settings.server, seen, now))
     say("next: `keyid-gateway pins accept TOOL…`, or `--all`, accepts what you have just seen")
     return _WAITS
 
 
-def _data(pinned: Pinned) -> Mapping[str, object]:
+def _data(pinned: Pinned, told: Sequence[str]) -> Mapping[str, object]:
     waiting, accepted = pinned.waiting, pinned.accepted
     return {
         "kind": pinned.key[0],
@@ -68,7 +69,7 @@ def _data(pinned: Pinned) -> Mapping[str, object]:
         "digest": None if waiting is None else waiting.digest.hex(),
         "accepted_digest": None if accepted is None else accepted.digest.hex(),
         "first_seen": None if waiting is None else waiting.first_seen,
-        "risks": list(pinned.risks),
+        "risks": list(told),
         "changes": [_change(change) for change in _changes(pinned)],
     }
 
@@ -90,14 +91,14 @@ def _changes(pinned: Pinned) -> Sequence[Change]:
     return changes(definition(pinned.accepted), definition(pinned.waiting))
 
 
-def _show(waiting: Sequence[Pinned], settings: Settings) -> None:
+def _show(waiting: Sequence[Pinned], told: Mapping[Key, Sequence[str]], settings: Settings) -> None:
     verb = "waits" if len(waiting) == 1 else "wait"
     say(f"{counted(len(waiting), 'definition')} of {shown(settings.server)} {verb}")
     screen = console()
     for each in waiting:
         say()
         say(f"{each.label}: {each.standing}{_when(each.waiting)}")
-        for risk in each.risks:
+        for risk in told[each.key]:
             screen.print(styled(f"  ! {risk}", "red"), soft_wrap=True)
         for change in _changes(each):
             say(f"  {shown(change.place, 200)}")
