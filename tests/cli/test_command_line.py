@@ -1,4 +1,5 @@
 import os
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ import pytest
 from gateway import __version__
 from gateway.__main__ import main
 from gateway.cli.commands import COMMANDS, limits, policy, root
+from gateway.cli.examples import EXAMPLES
 from tests.cli.conftest import Home, Run
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +110,22 @@ def test_every_command_has_help_that_fits_a_terminal(run: Run, words: list[str])
     assert (ran.code, ran.err) == (0, "")
     body = ran.out.partition("On this machine:")[0]
     assert max(map(len, body.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", _leaves(), ids=" ".join)
+def test_every_command_has_an_example_that_it_takes_and_says_where_to_read_on(words: list[str]) -> None:
+    command = _command(words)
+    said = f"{command.help}\n{command.epilog}"
+    assert "\nExample" in said
+    assert "keyid-gateway docs" in said
+    for line in EXAMPLES.get(" ".join(words), ()):
+        typed = shlex.split(line.partition(" > ")[0].partition(" >> ")[0])
+        assert typed[: 1 + len(words)] == ["keyid-gateway", *words]
+        command.make_context(words[-1], typed[1 + len(words) :])
+
+
+def test_no_example_is_of_a_command_that_is_gone() -> None:
+    assert set(EXAMPLES) <= {" ".join(words) for words in _leaves()}
 
 
 @pytest.mark.parametrize("words", _leaves(), ids=" ".join)

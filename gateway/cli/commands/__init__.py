@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from gateway import __version__
-from gateway.cli import exits, logs
+from gateway.cli import examples, exits, logs
 from gateway.cli.commands import (
     approvals,
     audit,
@@ -104,6 +104,7 @@ def root(*, debug: bool) -> None:
 
 for _command in COMMANDS:
     root.add_command(_command)
+examples.attach(root)
 
 
 def command_line(words: Sequence[str]) -> int:

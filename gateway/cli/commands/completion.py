@@ -15,12 +15,13 @@ server's tools and their arguments (as it announced them last; nothing is asked 
 wait for an answer.
 
 \b
-bash:
+Examples:
+bash
   keyid-gateway completion bash \\
       > ~/.local/share/bash-completion/completions/keyid-gateway
-zsh:
+zsh
   keyid-gateway completion zsh > "${fpath[1]}/_keyid-gateway"
-fish:
+fish
   keyid-gateway completion fish \\
       > ~/.config/fish/completions/keyid-gateway.fish
 

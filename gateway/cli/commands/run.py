@@ -21,7 +21,13 @@ client goes away.
 
 Every flag is also an environment variable (`--call-timeout` is `KEYID_GATEWAY_CALL_TIMEOUT`) and a line of
 settings.toml in the config folder (`call_timeout = 60`), there also under a name (`[profiles.NAME]`, `--profile NAME`).
-A flag wins over a variable, a variable over the profile, the profile over the rest of the file."""
+A flag wins over a variable, a variable over the profile, the profile over the rest of the file. `keyid-gateway docs
+settings` has each of them.
+
+\b
+Examples (in a client's config, after the command):
+  run
+  run --profile work --policy /home/me/work.json"""
 
 
 def _places(environment: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 import click
 
 from gateway.approvals import wording
-from gateway.cli import asked
+from gateway.cli import asked, completion
 from gateway.cli.evidence import missing
 from gateway.cli.flags import with_settings
 from gateway.cli.in_force import state
@@ -34,7 +34,7 @@ _QUESTION: Final = "approve this call? y: yes, n: no, w: show the whole of it"
 
 
 @click.command("approve", help=APPROVE, short_help="approve one call, once")
-@click.argument("question", metavar="ID")
+@click.argument("question", metavar="ID", shell_complete=completion.approvals)
 @click.option("-y", "--yes", is_flag=True, help="do not ask `y or n`; a PIN is asked for all the same")
 @with_settings("state")
 def approve(settings: Settings, *, question: str, yes: bool) -> int:
@@ -51,7 +51,7 @@ def approve(settings: Settings, *, question: str, yes: bool) -> int:
 
 
 @click.command("deny", help=DENY, short_help="deny one call")
-@click.argument("question", metavar="ID")
+@click.argument("question", metavar="ID", shell_complete=completion.approvals)
 @click.option("--for", "length", metavar="DURATION", help="how long the same call stays denied: `30min`, `12h`")
 @click.option("--reason", "text", metavar="TEXT", help="what the agent reads")
 @with_settings("state")

@@ -5,7 +5,7 @@ from typing import Final
 import click
 
 from gateway.approvals import wording
-from gateway.cli import asked
+from gateway.cli import asked, completion
 from gateway.cli.commands.approvals.listing import as_data
 from gateway.cli.evidence import missing
 from gateway.cli.flags import json_flag, with_settings
@@ -24,7 +24,7 @@ arguments are kept for no longer than somebody needs them: once the call was mad
 
 
 @click.command("show", help=HELP, short_help="show the whole of one call")
-@click.argument("question", metavar="ID")
+@click.argument("question", metavar="ID", shell_complete=completion.approvals)
 @with_settings("state")
 @json_flag
 def command(settings: Settings, *, question: str, as_json: bool) -> int:

@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from gateway.cli import completion
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import state
 from gateway.cli.owner import act, name, record, user
@@ -25,7 +26,7 @@ as after `grants revoke`, so that nobody goes on under a name for which nothing 
 
 
 @click.command("rename", help=HELP, short_help="give a grant another name; what was counted moves along")
-@click.argument("old", metavar="OLD")
+@click.argument("old", metavar="OLD", shell_complete=completion.grants)
 @click.argument("new", metavar="NEW")
 @with_settings("upstream", "state")
 @json_flag

@@ -4,6 +4,7 @@ from typing import Final
 
 import click
 
+from gateway.cli import completion
 from gateway.cli.asked import proven, still
 from gateway.cli.flags import with_settings
 from gateway.cli.in_force import state
@@ -22,7 +23,7 @@ judged by the policy as before."""
 
 
 @click.command("restore", help=HELP, short_help="let a revoked grant call again")
-@click.argument("grant", metavar="NAME")
+@click.argument("grant", metavar="NAME", shell_complete=completion.grants)
 @with_settings("state")
 def command(settings: Settings, *, grant: str) -> int:
     """The command; its help is `HELP`."""

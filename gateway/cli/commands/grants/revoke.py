@@ -4,6 +4,7 @@ from typing import Final
 
 import click
 
+from gateway.cli import completion
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.owner import act, name, reason, record, user
 from gateway.cli.screen import document, say
@@ -23,7 +24,7 @@ holds across restarts until a person runs `keyid-gateway grants restore NAME`. I
 
 
 @click.command("revoke", help=HELP, short_help="refuse every call of a grant, and end those that run")
-@click.argument("grant", metavar="NAME")
+@click.argument("grant", metavar="NAME", shell_complete=completion.grants)
 @click.option("--reason", "why", metavar="TEXT", help="what agents and people read beside the refusal")
 @with_settings("state")
 @json_flag

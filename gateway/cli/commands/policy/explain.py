@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from gateway.cli import completion
 from gateway.cli.arguments import json_object
 from gateway.cli.flags import REACHING, json_flag, with_settings
 from gateway.cli.foreseen import Counted, Foreseen, facts_of, foreseen
@@ -42,7 +43,7 @@ Example:
 
 
 @click.command("explain", help=HELP, short_help="say what would become of one call, and why")
-@click.argument("tool")
+@click.argument("tool", shell_complete=completion.tools)
 @click.argument("arguments", required=False)
 @with_settings("policy", "grant", *REACHING)
 @click.option("--live", is_flag=True, help="ask the server whether it has the tool, and what it requires")
