@@ -77,6 +77,8 @@ class Client:
     """What an entry has besides command, arguments and environment."""
     project: tuple[str, ...] = ()
     """The file of a project, from its folder; empty where there is none."""
+    projects: str | None = None
+    """The name under which its file of the user has servers of single projects as well, each project by its folder."""
     announces: tuple[str, ...] = ()
     """What it calls itself when it connects (`clientInfo.name`)."""
     asks: bool = False
@@ -109,6 +111,7 @@ CLIENTS: Final[tuple[Client, ...]] = (
         read="both files, the form of an entry, questions",
         fields={"type": "stdio"},
         project=(".mcp.json",),
+        projects="projects",
         announces=("claude-code",),
         asks=True,
     ),

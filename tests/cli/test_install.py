@@ -411,6 +411,21 @@ def test_a_way_round_the_gateway_is_said(run: Run, machine: Machine) -> None:
     assert "other leads" not in ran.out
 
 
+def test_what_a_single_project_has_beside_it_is_said(run: Run, machine: Machine) -> None:
+    projects = {
+        "/p/one": {"mcpServers": {"keyid": {"command": "node"}, "ours": {"command": "keyid-gateway", "args": ["run"]}}},
+        "/p/two": {"mcpServers": {"direct": {"type": "http", "url": "https://keyid.ai/mcp"}}, "allowedTools": []},
+        "/p/three": {},
+        "/p/four": None,
+    }
+    machine.write("claude-code", json.dumps({"projects": projects}))
+    ran = run("install", "claude-code", "--yes")
+    first, second = [line for line in ran.out.splitlines() if "note: " in line]
+    assert first == "  note: in the project `/p/one` another entry keyid goes before this one"
+    assert second.startswith("  note: direct leads to the same server directly, so that the agent can go round the ")
+    assert second.endswith(": take it out of `/p/two`")
+
+
 def test_a_project_has_a_file_of_its_own(run: Run, machine: Machine, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()

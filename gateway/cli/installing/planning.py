@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from gateway.cli.installing.view import place
-from gateway.cli.words import named
+from gateway.cli.words import named, shown
 from gateway.clients import Client, NotEditable, Text, editing, entries, originals
 from gateway.clients.files import Content
-from gateway.clients.jsonc import Document, Unreadable, parse
+from gateway.clients.jsonc import Document, Node, Unreadable, parse
 from gateway.clients.originals import Original
 from gateway.errors import ConfigError, typed
 from gateway.jsonrpc import Json
@@ -181,14 +181,33 @@ def _taken(content: Content, wanted: Wanted, old: Json) -> ConfigError:
 
 def _ways_round(client: Client, document: Document, wanted: Wanted) -> Iterator[str]:
     """Entries that lead to the same server, past the gateway: the agent has them as well."""
+    for project, holder in _holders(client, document):
+        for member in holder.members:
+            leads = entries.address(member.value.value)
+            if project is None and member.name == wanted.name:
+                continue
+            if member.name == wanted.name and not entries.is_ours(member.value.value):
+                yield f"in the project `{shown(str(project))}` another entry {named(member.name)} goes before this one"
+            elif leads is not None and entries.same_place(leads, wanted.upstream):
+                again = typed("--wrap", member.name)
+                where = f"`{again}`, or take it out" if project is None else f"take it out of `{shown(project)}`"
+                yield (
+                    f"{named(member.name)} leads to the same server directly, so that the agent can go round the "
+                    f"gateway: {where}"
+                )
+
+
+def _holders(client: Client, document: Document) -> Iterator[tuple[str | None, Node]]:
+    """The objects in which servers of a file stand: the user's, and with its folder each of a single project."""
     holder = editing.container(document, client.key)
-    for member in holder.members if holder is not None else ():
-        leads = entries.address(member.value.value)
-        if member.name != wanted.name and leads is not None and entries.same_place(leads, wanted.upstream):
-            yield (
-                f"{named(member.name)} leads to the same server directly, so that the agent can go round the gateway: "
-                f"`{typed('--wrap', member.name)}`, or take it out"
-            )
+    if holder is not None:
+        yield None, holder
+    if client.projects is None or document.root is None:
+        return
+    for projects in document.root.named(client.projects):
+        for project in projects.value.members:
+            for inner in project.value.named(client.key):
+                yield project.name, inner.value
 
 
 def _of_a_policy(profile: Profile, wanted: Wanted) -> Iterator[str]:
