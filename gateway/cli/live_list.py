@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, cast
 from gateway import __version__
 from gateway.catalogue import Catalogue
 from gateway.cli.causes import causes
+from gateway.cli.progress import working
+from gateway.cli.words import shown
 from gateway.clock import SystemClock
 from gateway.credentials import Challenge
 from gateway.credentials.oauth import OAuth
@@ -43,15 +45,17 @@ class Seen:
 
 def fetch(settings: Settings, seen: Seen | None = None) -> Catalogue:
     """The upstream's whole list; what else was to be seen is put into `seen`. Raises `UpstreamError`."""
-    from httpx2 import HTTPError
-    from mcp import MCPError
-    from pydantic import ValidationError
+    with working("loading the client"):
+        from httpx2 import HTTPError
+        from mcp import MCPError
+        from pydantic import ValidationError
 
     logging.getLogger("mcp").setLevel(logging.CRITICAL)  # what it would log is said below, once and with the cure
     refusals: list[int] = []
     seen = seen or Seen()
     try:
-        return asyncio.run(_bounded(settings, refusals, seen))
+        with working(f"asking {shown(settings.server, 60)} for its tools"):
+            return asyncio.run(_bounded(settings, refusals, seen))
     except (HTTPError, MCPError, ValidationError, OSError, RuntimeError, TimeoutError, ExceptionGroup) as error:
         if refusals:
             seen.status = refusals[-1]

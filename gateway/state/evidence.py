@@ -14,7 +14,7 @@ from gateway.state.pruning import Plan, Rule
 from gateway.state.queries import Found, Order, Query
 from gateway.state.statistics import Statistics
 from gateway.state.stories import whole_story
-from gateway.state.verification import Break, Verification, verify, verify_end
+from gateway.state.verification import Break, Progress, Verification, verify, verify_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Evidence:
         """What pruning by this rule would take out."""
         return pruning.plan(self.connection, rule)
 
-    def verify(self, heads: Sequence[Head] = ()) -> Verification:
+    def verify(self, heads: Sequence[Head] = (), progress: Progress | None = None) -> Verification:
         """Whether every record is as it was written, and whether the log is the one that `heads` were taken of."""
-        return verify(self.connection, self.log, heads)
+        return verify(self.connection, self.log, heads, progress)
 
     def verify_end(self, number: int) -> Break | None:
         """Whether the newest `number` records are as they were written, and the log ends with them."""

@@ -7,9 +7,9 @@ follows it hangs on it.
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from gateway.state import chain
 from gateway.state.chain import LIST, Ends
@@ -17,6 +17,9 @@ from gateway.state.heads import Head
 
 _ROWS: Final = f"SELECT seq, {LIST}, hash FROM audit WHERE seq > ? ORDER BY seq"  # noqa: S608 - constants
 _BEFORE_ALL: Final = -(2**63)
+_TOLD: Final = 4096
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told from time to time how many records have been gone through, and of how many."""
 _KIND: Final = 1
 _VALUES: Final = chain.COLUMNS.index("argument_values") + 1
 _CHANGED: Final = "a field, its place or its hash is not as it was written"
@@ -61,7 +64,9 @@ class Verification:
         return self.broken is None and all(found.same for found in self.comparisons)
 
 
-def verify(connection: sqlite3.Connection, log: str, heads: Sequence[Head]) -> Verification:
+def verify(
+    connection: sqlite3.Connection, log: str, heads: Sequence[Head], progress: Progress | None = None
+) -> Verification:
     """Go through the log of the state file with the id `log`, and compare it with `heads`; within one transaction."""
     try:
         ends = chain.ends(connection)
@@ -69,7 +74,7 @@ def verify(connection: sqlite3.Connection, log: str, heads: Sequence[Head]) -> V
         return Verification(
             1, 0, 0, "", Break(0, str(error), _ENDS), tuple(Comparison(head, same=False, what=_LOST) for head in heads)
         )
-    walk = _Walk(ends)
+    walk = _Walk(ends, progress)
     broken = _of_another_file(ends, log) or walk.go(connection) or _unsaid(ends, walk.pruned)
     compared = tuple(_compare(connection, log, ends, head) for head in heads)
     return Verification(ends.pruned_seq + 1, walk.seq, walk.adopted, ends.hash.hex(), broken, compared)
@@ -107,8 +112,9 @@ def _unsaid(ends: Ends, pruned: int) -> Break | None:
 class _Walk:
     """One pass; `seq` and `hash` are of the last record that was as it was written."""
 
-    def __init__(self, ends: Ends) -> None:
+    def __init__(self, ends: Ends, progress: Progress | None = None) -> None:
         self._ends = ends
+        self._progress = progress
         self.seq, self.hash = ends.pruned_seq, ends.pruned_hash
         self.pruned = self.adopted = 0
 
@@ -118,6 +124,8 @@ class _Walk:
                 broken = self._step(row)
                 if broken is not None:
                     return broken
+                if self._progress is not None and not self.seq % _TOLD:
+                    self._progress(self.seq - self._ends.pruned_seq, self._ends.seq - self._ends.pruned_seq)
         except sqlite3.OperationalError as error:
             if "decode" not in str(error):
                 raise

@@ -3,7 +3,7 @@
 import os
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from gateway.cli.checkup import CHECKS
 from gateway.cli.checkup.examination import Examined, examine
 from gateway.cli.checkup.finding import Finding, Level
 from gateway.cli.flags import REACHING, json_flag, once, with_flags
+from gateway.cli.progress import working
 from gateway.cli.screen import console, document, styled
 from gateway.cli.words import shown, tally
 from gateway.clock import SystemClock
@@ -47,14 +48,13 @@ The exit code is 1 if anything has failed.
 def command(*, as_json: bool, **flags: tuple[str, ...]) -> int:
     """The command; its help is `HELP`."""
     examined = _examined(once(flags))
-    found = (finding.rewritten(lambda text: _short(text, examined.home)) for finding in examine(CHECKS, examined))
+    with working("looking at everything"):
+        found = [finding.rewritten(lambda text: _short(text, examined.home)) for finding in examine(CHECKS, examined)]
     if as_json:
-        listed = list(found)
-        document({"ok": not _any_failed(listed), "checks": [asdict(finding) for finding in listed]})
+        document({"ok": not _any_failed(found), "checks": [asdict(finding) for finding in found]})
     else:
-        listed = list(_shown(found))
-        _summary(listed)
-    return FAILED if _any_failed(listed) else 0
+        _show(found)
+    return FAILED if _any_failed(found) else 0
 
 
 def _examined(flags: Mapping[str, tuple[str, ...]]) -> Examined:
@@ -76,12 +76,11 @@ def _short(text: str, home: Path) -> str:
     return text.replace(folder, "~") if len(folder) > 1 else text
 
 
-def _any_failed(found: Iterable[Finding]) -> bool:
+def _any_failed(found: Sequence[Finding]) -> bool:
     return any(finding.level == "failed" for finding in found)
 
 
-def _shown(found: Iterable[Finding]) -> Iterator[Finding]:
-    """Print each as it comes, and hand it on."""
+def _show(found: Sequence[Finding]) -> None:
     screen = console()
     indent = " " * (_LEVEL + _ABOUT + 4)
     for finding in found:
@@ -92,17 +91,12 @@ def _shown(found: Iterable[Finding]) -> Iterator[Finding]:
             lines += _wrapped(f"do: {shown(finding.do)}", screen.width, indent)
         head.append("\n".join(lines)[len(indent) :])
         screen.print(head, soft_wrap=True)
-        yield finding
+    counts = Counter(finding.level for finding in found)
+    screen.print(styled(""))
+    screen.print(styled(tally({level: counts[level] for level in _STYLES})), soft_wrap=True)
 
 
 def _wrapped(text: str, width: int, indent: str) -> list[str]:
     return textwrap.wrap(
         text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
     )
-
-
-def _summary(found: Iterable[Finding]) -> None:
-    counts = Counter(finding.level for finding in found)
-    screen = console()
-    screen.print(styled(""))
-    screen.print(styled(tally({level: counts[level] for level in _STYLES})), soft_wrap=True)

@@ -4,11 +4,13 @@ import asyncio
 import os
 import sys
 import threading
+from contextlib import ExitStack
 from typing import Final
 
 import click
 
 from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.progress import working
 from gateway.cli.screen import document, note, say, verbatim
 from gateway.cli.words import shown, span
 from gateway.clock import SystemClock
@@ -75,13 +77,17 @@ def oauth_of(settings: Settings) -> Client:
 
 
 async def _signed_in(client: Client, *, no_browser: bool) -> Granted | Failed:
+    waiting = ExitStack()
+
     def tell(opened: Opened | NotIt | Waiting) -> None:
+        waiting.close()
         if isinstance(opened, Waiting):
             note("another process is at work on this sign-in: waiting for it")
         elif isinstance(opened, NotIt):
             note("that is not the address this sign-in ends at: it begins with http://127.0.0.1 and has a `code`")
         elif opened.opened:
             note("a browser has opened: finish the sign-in there (Ctrl-C gives up)")
+            waiting.enter_context(working("waiting for the browser"))
         else:
             note("open this address in a browser, and finish the sign-in there:")
             verbatim(opened.url, err=True)
@@ -89,7 +95,9 @@ async def _signed_in(client: Client, *, no_browser: bool) -> Granted | Failed:
 
     request = Request("sign in", client, "paste" if no_browser else "browser")
     pasted = _Pasted() if no_browser else None
-    return await ask(request, tell, pasted.line if pasted is not None else None)
+    with waiting:
+        waiting.enter_context(working("asking the server where to sign in"))
+        return await ask(request, tell, pasted.line if pasted is not None else None)
 
 
 class _Pasted:

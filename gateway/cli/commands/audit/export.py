@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Final
 
@@ -15,12 +15,14 @@ from gateway.cli import calls
 from gateway.cli.evidence import evidence, missing
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.moments import moment
+from gateway.cli.progress import working
 from gateway.cli.screen import note
 from gateway.cli.words import counted
 from gateway.clock import SystemClock
-from gateway.errors import UsageError
+from gateway.errors import StateError, UsageError
 from gateway.settings import Settings
 from gateway.state import Entry
+from gateway.state.evidence import Evidence
 
 _COLUMNS: Final = (
     "seq,time,at,kind,decision_id,grant,session,client_name,client_version,server,method,tool,policy_revision,effect,"
@@ -28,6 +30,8 @@ _COLUMNS: Final = (
 )
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet may take for the beginning of a formula (OWASP, CSV Injection)."""
+
+_TOLD: Final = 4096
 
 HELP: Final = """Write every record, oldest first, as JSON Lines or CSV, to standard output or to a file (mode 0600).
 
@@ -57,15 +61,30 @@ def command(settings: Settings, *, form: str | None, output: Path | None, as_jso
     with evidence(settings.state) as found:
         if found is None:
             raise missing(settings.state)
-        number = 0
+        number, newest = 0, _newest(found)
         with _opened(output) as stream:
             write = _csv(stream) if form == "csv" else _lines(stream)
-            for entry, linked in found.everything(first, last):
-                write(_data(entry, linked))
-                number += 1
+            with working("writing the records") if not stream.isatty() else nullcontext(_untold) as at:
+                for number, (entry, linked) in enumerate(found.everything(first, last), 1):
+                    write(_data(entry, linked))
+                    if not number % _TOLD:
+                        at(number, newest)
     if output is not None:
         note(f"wrote {counted(number, 'record')} to `{output}`")
     return 0
+
+
+def _newest(found: Evidence) -> int:
+    """About how many there are. A log that is damaged at its end is exported all the same."""
+    try:
+        return found.newest()
+    except StateError:
+        return 0
+
+
+def _untold(done: int, of: int) -> None:
+    """On a terminal the records themselves tell how far it is."""
+    del done, of
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from gateway.cli.evidence import evidence
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE
 from gateway.cli.moments import size, span
-from gateway.cli.screen import document, note, say
+from gateway.cli.progress import working
+from gateway.cli.screen import document, say
 from gateway.cli.words import counted, local
 from gateway.clock import SystemClock
 from gateway.errors import UsageError
@@ -45,7 +46,10 @@ def command(settings: Settings, *, yes: bool, as_json: bool, **asked: str | int 
         return _nothing(planned, settings, as_json=as_json)
     if not yes and not _agreed(planned, as_json=as_json):
         return _DECLINED
-    done = asyncio.run(pruning.prune(settings.state, rule, SystemClock(), progress=_progress(planned)))
+    with working("taking out records") as at:
+        done = asyncio.run(
+            pruning.prune(settings.state, rule, SystemClock(), progress=lambda gone: at(gone, planned.number))
+        )
     _say(done, planned, as_json=as_json)
     return 0
 
@@ -81,24 +85,6 @@ def _agreed(planned: Plan, *, as_json: bool) -> bool:
     say(f"records {planned.first} to {planned.through} of {planned.records} would go:")
     say(f"from {local(planned.since):%Y-%m-%d %H:%M} until {local(planned.until):%Y-%m-%d %H:%M %Z}")
     return click.confirm("take them out for good?")
-
-
-def _progress(planned: Plan) -> "_Progress":
-    return _Progress(planned.number)
-
-
-class _Progress:
-    """Says how far it is, on a terminal, every tenth."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._said = 0
-
-    def __call__(self, gone: int) -> None:
-        tenth = 10 * gone // max(1, self._number)
-        if tenth > self._said and sys.stderr.isatty():
-            self._said = tenth
-            note(f"{gone} of {self._number}")
 
 
 def _say(done: Pruned, planned: Plan, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import click
 
 from gateway.cli.evidence import evidence, key_file, missing
 from gateway.cli.flags import json_flag, with_settings
+from gateway.cli.progress import working
 from gateway.cli.screen import document, say
 from gateway.cli.words import counted, local, shown
 from gateway.errors import ConfigError, UsageError
@@ -51,7 +52,8 @@ def command(settings: Settings, *, given: tuple[str, ...], public_key: str | Non
     with evidence(settings.state) as found:
         if found is None:
             raise missing(settings.state)
-        verified = found.verify(heads)
+        with working("verifying the audit log") as at:
+            verified = found.verify(heads, at)
     if as_json:
         document(_data(verified, signed))
     else:
