@@ -61,7 +61,7 @@ class Client:
         self._own += 1
         identifier = f"own-{self._own}"
         body = {"jsonrpc": "2.0", "id": identifier, "method": method, **({} if params is None else {"params": params})}
-        return await self._exchange(identifier, json.dumps(body).encode())
+        return await self.exchange(identifier, json.dumps(body).encode())
 
     async def call(self, asked: Asked) -> None:
         """Make one call: its answer is kept, or that it is missing."""
@@ -69,7 +69,7 @@ class Client:
             if asked.kind.cancelled:
                 await self._cancelled(asked)
             else:
-                await self._exchange(asked.n, asked.line)
+                await self.exchange(asked.n, asked.line)
         except TimeoutError:
             self.missing.append(asked.n)
 
@@ -97,7 +97,10 @@ class Client:
         with suppress(ProcessLookupError):
             self._process.kill()
 
-    async def _exchange(self, identifier: Json, line: bytes) -> Json:
+    async def exchange(self, identifier: Json, line: bytes) -> Json:
+        """Send a request, and wait for its answer. Raises `TimeoutError` where there will be none."""
+        if self._reader.done():
+            raise TimeoutError
         future = asyncio.get_running_loop().create_future()
         self._waiting[identifier] = future
         await self.write(line)
