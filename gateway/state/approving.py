@@ -64,7 +64,10 @@ class SqliteApprovals:
         if at != looked:
             self._connection.execute("INSERT OR REPLACE INTO approval_clock (id, at) VALUES (1, ?)", (at,))
         term, bound = ("1", ()) if back else ("expires_at <= ?", (at,))
-        gone = [_standing(row) for row in self._connection.execute(f"{_SELECT} WHERE {_OPEN} AND {term}", bound)]
+        gone = [
+            _standing(row)
+            for row in self._connection.execute(f"{_SELECT} WHERE {_OPEN} AND {term} ORDER BY number", bound)
+        ]
         self._end([standing.question.id for standing in gone], "expired")
         self._connection.execute(f"DELETE FROM covers WHERE {term}", bound)  # noqa: S608 - constants
         return [standing.question for standing in gone if standing.status != "denied"]
