@@ -72,6 +72,17 @@ def test_an_allowed_call(run: Run, policy: str) -> None:
     )
 
 
+def test_a_repeat_is_shown_with_what_it_lets_through(run: Run, home: Home) -> None:
+    loop = '{"version": "1", "default": "allow", "all_tools": {"repeat": {"max": 3, "window": 60}}}'
+    path = home.write_policy(loop)
+    ran = run("policy", "explain", "get_identity")
+    assert ran.code == 0
+    assert (
+        "   repeat     open   1     /all_tools/repeat\n"
+        "                             3 in 60 s with the same arguments, in each session\n"
+    ) in ran.out, path
+
+
 @pytest.mark.parametrize(
     ("words", "rule", "change"),
     [

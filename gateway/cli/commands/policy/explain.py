@@ -165,6 +165,12 @@ def _rows(step: Step, answer: Foreseen) -> list[Row]:
         word, standing = _standing(step, answer)
         rows: list[Row] = [(mark, "limit", (word, "red" if word == "used up" else ""), line, rule)]
         return [*rows, (" ", "", "", "", (f"  {standing}", "dim"))] if standing else rows
+    if step.kind == "repeat":
+        word, often = "loop" if step.value == "true" else "open", _often(step, answer)
+        return [
+            (mark, "repeat", (word, "red" if step.refuses else ""), line, rule),
+            (" ", "", "", "", (f"  {often}", "dim")),
+        ]
     rows = [(mark, _KINDS.get(step.kind, step.kind), (_yes(step), "red" if step.refuses else ""), line, rule)]
     for condition in step.conditions:
         words = f"{condition.path} {condition.op} {condition.operand}"
@@ -176,6 +182,14 @@ def _rows(step: Step, answer: Foreseen) -> list[Row]:
 def _yes(step: Step) -> str:
     words: Mapping[str, str] = {"true": "yes", "false": "no"}
     return words.get(step.value, step.value) if step.kind in _KINDS else step.value
+
+
+def _often(step: Step, answer: Foreseen) -> str:
+    """How often a `repeat` lets the same call through."""
+    layers = answer.in_force.policy.layers
+    found = (repeat for layer in layers for repeat in layer.applied(answer.explanation.call.tool).repeats)
+    repeat = next(repeat for repeat in found if step.rule.endswith(repeat.rule))
+    return f"{repeat.maximum} in {repeat.seconds} s with the same arguments, in each session"
 
 
 def _standing(step: Step, answer: Foreseen) -> tuple[str, str]:
