@@ -1,13 +1,23 @@
 """One judged call from a terminal: through the whole gateway, with the same records and limits."""
 
+import asyncio
 import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from gateway.clock import SystemClock
 from gateway.standin import Standin
+from gateway.state import State
 from tests.cli.conftest import SERVER, TOKEN, Home, Run
+from tests.e2e.process import PATIENCE
+
+ROOT = Path(__file__).parents[2]
 
 DOCUMENT = """
 {
@@ -180,3 +190,76 @@ def test_a_profile_is_who_calls(run: Run, home: Home, monkeypatch: pytest.Monkey
     Path(home.policy.parent / "settings.toml").write_text("[profiles.work]\ngrant = 'worker'\n", encoding="utf-8")
     assert run("call", "get_identity", "--profile", "work").code == 0
     assert '"grant":"worker"' in run("audit", "query", "--json").out.replace('": "', '":"')
+
+
+ASKING = '{"version": "1", "default": "deny", "tools": {"get_identity": {"action": "require_approval"}}}'
+WAITS = "waiting for a person: `keyid-gateway approvals approve "
+
+
+def _started(home: Home, *words: str) -> subprocess.Popen[str]:
+    """The program in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "gateway", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "KEYID_GATEWAY_APPROVE_DESKTOP": "off"},
+        cwd=home.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _answered(home: Home, number: str) -> None:
+    """Approve a question, as the command would."""
+
+    async def work() -> None:
+        state = await State.open(home.state, clock=SystemClock())
+        await state.atomically(lambda tx: tx.approvals.answer(number, "approve", SystemClock().now(), by="a test"))
+        state.close()
+
+    asyncio.run(work())
+
+
+@pytest.mark.usefixtures("where")
+def test_a_call_that_a_person_approves_meanwhile_is_held_and_made(home: Home) -> None:
+    home.write_policy(ASKING)
+    with _started(home, "call", "get_identity") as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert WAITS in line
+        _answered(home, line.partition(WAITS)[2].partition("`")[0])
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, "")
+    assert json.loads(out)["email"]
+    assert recorded(home)[-1] == ("settled", "get_identity", "/tools/get_identity/action")
+
+
+@pytest.mark.usefixtures("where")
+def test_a_call_that_nobody_approves_in_time_says_how_it_is_approved(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write_policy(ASKING)
+    monkeypatch.setenv("KEYID_GATEWAY_APPROVAL_WAIT", "0")
+    ran = run("call", "get_identity")
+    assert ran.code == 1
+    assert ran.out.startswith("[APPROVAL REQUIRED] ")
+    assert "They run `keyid-gateway approvals approve " in ran.out
+    assert "policy explain" not in ran.out
+    dry = run("call", "get_identity", "--dry-run")
+    assert (dry.code, dry.out.splitlines()[0]) == (
+        1,
+        f"`get_identity` would wait for a person's approval under `{home.policy}`",
+    )
+
+
+@pytest.mark.usefixtures("where")
+def test_ctrl_c_takes_the_call_back(home: Home) -> None:
+    home.write_policy(ASKING)
+    with _started(home, "call", "get_identity") as process:
+        assert process.stderr is not None
+        assert WAITS in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "interrupted"
+    assert ("refused", "get_identity", "(cancelled)") in recorded(home)

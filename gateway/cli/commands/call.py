@@ -248,7 +248,7 @@ def _show(answer: _Answer) -> None:
     say(f"rule: {shown(str(decision.get('rule')))}")
     if decision.get("reason") == "unknown tool":
         _say_meant(answer.tool, answer.known)
-    else:
+    elif decision.get("reason") != "approval":  # whose message says who does what
         explain_it = typed("keyid-gateway", "policy", "explain", shown(answer.tool, 128))
         say(f"next: `{explain_it}` says what decides")
         say(f"      `keyid-gateway audit show {shown(str(decision.get('decision_id')))}` has this call")
