@@ -12,6 +12,7 @@ import pytest
 
 from gateway.state import Record
 from tests.e2e.arena import ERAS, HANDSHAKE, META
+from tests.e2e.asked import answer, pending
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, decision
 from tests.e2e.scripted import Scripted, after, result, said, silence
 
@@ -231,3 +232,35 @@ def test_a_task_gets_nothing_and_gives_nothing_while_stopped_but_can_be_cancelle
         upstream.script("tasks/cancel", result({"resultType": "complete"}))
         assert "result" in gateway.request("tasks/cancel", task)
     assert [len(upstream.asked(f"tasks/{what}")) for what in ("get", "update", "result", "cancel")] == [1, 0, 0, 1]
+
+
+ASKING = {"version": "1", "default": "allow", "tools": {"one": {"action": "require_approval"}}}
+
+
+def test_what_was_approved_while_everything_is_stopped_is_refused(home: Home, upstream: Scripted, era: str) -> None:
+    with Gateway(home, upstream.url, policy=ASKING) as gateway:
+        opened(gateway, era)
+        held = gateway.begin("tools/call", {"name": "one", "arguments": {}, "_meta": META[era]})
+        pending(home)
+        assert command(home, "stop").returncode == 0
+        answer(home, "approve")
+        assert refusal(gateway.answer(held)["result"]) == "(stopped)"
+    assert upstream.calls("one") == []
+
+
+@pytest.mark.parametrize("words", [("stop", "--now"), ("grants", "revoke", "bot")])
+def test_a_call_that_is_held_for_a_person_is_ended(
+    home: Home, upstream: Scripted, era: str, words: tuple[str, ...]
+) -> None:
+    with Gateway(home, upstream.url, "--grant", "bot", policy=ASKING) as gateway:
+        opened(gateway, era)
+        held = gateway.begin("tools/call", {"name": "one", "arguments": {}, "_meta": META[era]})
+        pending(home)
+        assert command(home, *words).returncode == 0
+        refused = gateway.answer(held)["result"]
+        assert refusal(refused) == ("(stopped)" if words[0] == "stop" else "(revoked)")
+        assert "was running" not in refused["content"][0]["text"], "nothing of it was sent"
+        assert not pending(home, 0), "nobody is asked any more"
+    assert upstream.calls("one") == []
+    (record,) = [record for record in home.records() if record.tool == "one" and record.kind == "refused"]
+    assert record.outcome == "cancelled"
