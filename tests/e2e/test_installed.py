@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 
 from gateway.clients import BY_NAME, System
 from gateway.clock import SystemClock
 from gateway.standin import Standin, StandinOptions
 from tests.e2e.process import PATIENCE, Home
+from tests.e2e.signing import Person
 
 TOKEN = "open-sesame"
 
@@ -115,6 +116,22 @@ async def test_what_wrap_writes_reaches_the_server_with_its_token(
     assert "get_identity" in await desktop.tools(entry)
     desktop.terminal("uninstall", "cursor", "--yes")
     assert file.read_text(encoding="utf-8") == text
+
+
+async def test_from_nothing_to_a_guarded_server_that_wants_a_sign_in(home: Home) -> None:
+    """What somebody types who has never seen it: install, and the sign-in that the first call asks for."""
+    with Standin(StandinOptions(oauth=True), clock=SystemClock()) as server:
+        Person(home, server)  # whose browser is the test's own
+        desktop = Desktop(home)
+        file = desktop.file("claude-desktop")
+        file.write_text('{"globalShortcut": "", "mcpServers": {}}', encoding="utf-8")
+        desktop.terminal("install", "claude-desktop", "--yes", "--upstream", server.url)
+        entry = desktop.entry("claude-desktop")
+        asked = pytest.RaisesExc(MCPError, match="keyid-gateway login --upstream")
+        with pytest.RaisesGroup(asked, flatten_subgroups=True):
+            await desktop.tools(entry)
+        desktop.terminal("login", "--upstream", server.url)
+        assert "get_identity" in await desktop.tools(entry)
 
 
 async def test_without_an_installed_program_the_interpreter_starts_ours(desktop: Desktop, standin: Standin) -> None:
