@@ -1,11 +1,18 @@
 """Settings under a name, as a person keeps them."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Home, Run
+from gateway.standin import Standin
+from tests.cli.conftest import TOKEN, Home, Run
+from tests.e2e.process import PATIENCE
+
+ROOT = Path(__file__).parents[2]
 
 GITHUB = "https://api.githubcopilot.com/mcp/"
 
@@ -136,3 +143,43 @@ def test_an_unknown_profile_in_the_environment_does_not_keep_it_from_being_made(
     monkeypatch.setenv("KEYID_GATEWAY_PROFILE", "new")
     assert run("profiles", "add", "new", "--upstream", "http://127.0.0.1:8000/mcp", "--json").code == 0
     assert json.loads(run("profiles", "list", "--json").out)["in_use"] == "new"
+
+
+def test_run_serves_the_server_of_the_profile(home: Home, standin: Standin) -> None:
+    settings(home).parent.mkdir()
+    settings(home).write_text(
+        f"[profiles.here]\nupstream = '{standin.url}'\nheader = ['Authorization: env:OF_THE_PROFILE']\n",
+        encoding="utf-8",
+    )
+    info = {"name": "n", "version": "1"}
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
+    opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "run", "--profile", "here"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OF_THE_PROFILE": f"Bearer {TOKEN}"},
+        cwd=home.folder,
+        input=json.dumps(opening) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["result"]["serverInfo"]["name"] == "keyid-standin"
+    assert f"upstream {standin.url}" in done.stderr
+    assert TOKEN not in done.stderr + home.log.read_text(encoding="utf-8")
+
+
+def test_run_says_that_there_is_no_such_profile(home: Home) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "run", "--profile", "gone"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=home.folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: --profile: there is no profile `gone`\nhint: there is `keyid`;")
