@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.cli import calls
-from gateway.cli.commands import limits
 from gateway.cli.in_force import InForce, policy_in_force, state
+from gateway.cli.used import Row as Counted
+from gateway.cli.used import as_data as used_data
+from gateway.cli.used import limit_of
 from gateway.errors import ConfigError, StateError
 from gateway.settings import Settings
 from gateway.state import Entry, Halt, Running, Usage
@@ -19,6 +21,8 @@ from gateway.state.queries import Query
 
 DENIALS: Final = 5
 """How many of the last denials are shown."""
+_OVERLAP_SECONDS: Final = 60.0
+"""A record is of the moment of its decision, which may be a little before it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Overview:
     halts: tuple[Halt, ...] = ()
     questions: tuple[Standing, ...] = ()
     """The calls that wait for a person."""
-    used: tuple[limits.Row, ...] = ()
+    used: tuple[Counted, ...] = ()
     no_policy: str | None = None
     """Why no limit has a maximum."""
     denials: tuple[Entry, ...] = ()
@@ -48,17 +52,15 @@ class Overview:
         return self.there, self.gateways, self.left, self.halts, asked, used, self.no_policy, self.denials
 
 
-def look(settings: Settings, now: float) -> Overview:
-    """Everything, as it is now. Raises `StateError`."""
+def look(settings: Settings, now: float, before: Overview | None = None) -> Overview:
+    """Everything, as it is now; `before` is what was seen last, if anything was. Raises `StateError`."""
     with state(settings.state) as tx:
         if tx is None:
             return Overview(now, there=False)
         noted = [(line, line.life(now)) for line in tx.gateways.noted()]
         halts, usages = tuple(tx.switch.all()), tx.counters.usage(now)
         questions = tuple(tx.approvals.pending(now))
-    with examining(settings.state) as found:
-        query = Query(effect="deny")
-        denials = tuple(each.first for each in found.find(query, order="newest", limit=DENIALS))
+    denials = _denials(settings, before)
     rows, trouble = _limits(settings, usages)
     return Overview(
         now,
@@ -73,20 +75,28 @@ def look(settings: Settings, now: float) -> Overview:
     )
 
 
-def _limits(settings: Settings, usages: Sequence[Usage]) -> tuple[tuple[limits.Row, ...], str | None]:
+def _denials(settings: Settings, before: Overview | None) -> tuple[Entry, ...]:
+    """The last ones. Whoever looks again and again asks only for what came since: a log may be long, and have none."""
+    known = () if before is None else before.denials
+    query = Query(effect="deny", since=None if before is None else before.at - _OVERLAP_SECONDS)
+    with examining(settings.state) as found:
+        fresh = {each.first.seq: each.first for each in found.find(query, order="newest", limit=DENIALS)}
+    every = fresh | {entry.seq: entry for entry in known}
+    return tuple(every[seq] for seq in sorted(every, reverse=True)[:DENIALS])
+
+
+def _limits(settings: Settings, usages: Sequence[Usage]) -> tuple[tuple[Counted, ...], str | None]:
     """Every counter that is not empty, the fullest first, and why none has a maximum, if so."""
     try:
         in_force: InForce | None = policy_in_force(settings, quiet=True)
         trouble = None
     except (ConfigError, StateError) as error:
         in_force, trouble = None, error.message
-    rows = [
-        limits.Row(usage, None if in_force is None else limits.limit_of(usage, in_force, settings)) for usage in usages
-    ]
+    rows = [Counted(usage, None if in_force is None else limit_of(usage, in_force, settings)) for usage in usages]
     return tuple(sorted(rows, key=_emptiness)), trouble
 
 
-def _emptiness(row: limits.Row) -> float:
+def _emptiness(row: Counted) -> float:
     if row.limit is None or not row.limit.maximum:
         return 2.0
     return 1 - float(row.usage.used / row.limit.maximum)
@@ -102,7 +112,7 @@ def as_data(found: Overview) -> Mapping[str, object]:
         "stopped": next((_halt(halt) for halt in found.halts if halt.of_everyone), None),
         "revoked": [_halt(halt) for halt in found.halts if not halt.of_everyone],
         "questions": [_question(each) for each in found.questions],
-        "limits": [limits.as_data(row, found.at) for row in found.used],
+        "limits": [used_data(row, found.at) for row in found.used],
         "no_policy": found.no_policy,
         "denials": [calls.as_data(entry) for entry in found.denials],
     }

@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from gateway.cli import overview
 from gateway.cli.commands import status
 from gateway.clock import SystemClock
 from gateway.policy import load
+from gateway.settings import load as load_settings
 from gateway.state import EVERYONE, Halt, Running, State, Transaction
 from gateway.state.alive import mine
 from gateway.state.approvals import Question
@@ -298,3 +300,14 @@ def test_watching_on_a_terminal_redraws_in_place_and_leaves_the_terminal_as_it_w
     assert seen.rindex(b"\x1b[?1049l") > seen.rindex(b"claude-ai")
     assert b"\x1b[2J" not in seen[seen.index(b"claude-ai") :], "nothing is cleared between two looks"
     assert b"Traceback" not in seen
+
+
+def test_looking_again_finds_what_was_denied_meanwhile_and_keeps_what_was_before(home: Home) -> None:
+    home.remember([refused(f"d{number}", f"tool_{number}", at=NOW - 7200 + number) for number in range(6)])
+    settings = load_settings({}, os.environ)
+    first = overview.look(settings, NOW - 3600)
+    assert [each.record.tool for each in first.denials] == ["tool_5", "tool_4", "tool_3", "tool_2", "tool_1"]
+    home.remember([refused("d9", "tool_9", at=NOW)])
+    second = overview.look(settings, NOW, first)
+    assert [each.record.tool for each in second.denials] == ["tool_9", "tool_5", "tool_4", "tool_3", "tool_2"]
+    assert second == replace(overview.look(settings, NOW), at=second.at)

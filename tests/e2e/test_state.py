@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.state.evidence import examining
 from gateway.state.migrations import APPLICATION_ID
 from tests.e2e import scripted
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, Json, decision
 from tests.e2e.scripted import Scripted, said
+from tests.unit.state.old import RECORDS, make
 
 DAY = 86_400
 
@@ -248,3 +250,18 @@ def test_a_killed_gateway_loses_no_count_and_leaves_a_decision_without_an_outcom
         gateway.initialize()
         assert is_refused(gateway.call("one"), "/all_tools/limits/0")
     assert len(upstream.calls("one")) == 1
+
+
+def test_a_state_file_of_the_first_version_is_upgraded_and_judged_by_and_its_log_verifies(
+    home: Home, upstream: Scripted
+) -> None:
+    make(home.state, 1)
+    with Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        gateway.initialize()
+        assert gateway.call("one") == said("one ran")
+        assert gateway.close() == 0
+    kinds = [record.kind for record in home.records()]
+    assert kinds[: RECORDS + 1] == ["decided"] * RECORDS + ["adopted"]
+    assert {"decided", "settled"} <= set(kinds[RECORDS + 1 :])
+    with examining(home.state) as found:
+        assert found.verify().broken is None

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli import overview
-from gateway.cli.commands import limits
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE
 from gateway.cli.overview import Overview, as_data
 from gateway.cli.screen import Row, console, document, laid_out, record, styled
+from gateway.cli.used import name_of, resets_of, used_of, whose
 from gateway.cli.waiting import Waiting
 from gateway.cli.words import counted, local, named, shown, span
 from gateway.clock import SystemClock
@@ -88,8 +88,9 @@ def _redraw(settings: Settings, screen: "Console") -> None:
 
     clock, waiting = SystemClock(), Waiting(LOOK_SECONDS)
     with Live(console=screen, screen=True, auto_refresh=False) as live:
+        found: Overview | None = None
         while True:
-            found = overview.look(settings, clock.now())
+            found = overview.look(settings, clock.now(), found)
             head = styled(f"{local(found.at):%H:%M:%S}  Ctrl-C ends", "dim")
             live.update(Group(head, styled(""), *_lines(found, settings, screen.width)), refresh=True)
             if waiting.is_over():
@@ -98,17 +99,17 @@ def _redraw(settings: Settings, screen: "Console") -> None:
 
 def _append(settings: Settings, screen: "Console", *, as_json: bool) -> None:
     clock, waiting = SystemClock(), Waiting(LOOK_SECONDS)
-    before: object = None
+    before: Overview | None = None
     while True:
-        found = overview.look(settings, clock.now())
-        if found.same != before:
+        found = overview.look(settings, clock.now(), before)
+        if before is None or found.same != before.same:
             if as_json:
                 record(as_data(found))
             else:
                 screen.print(styled(f"{'' if before is None else chr(10)}at {local(found.at):%Y-%m-%d %H:%M:%S %Z}"))
                 _print(found, settings, screen)
             screen.file.flush()
-        before = found.same
+        before = found
         if waiting.is_over():
             return
 
@@ -221,10 +222,10 @@ def _limits(found: Overview, width: int) -> Iterator["Text"]:
         yield from _said(f"without their maximum, because no policy can be taken: {shown(found.no_policy)}", width)
     rows: list[Row] = [
         (
-            limits.name_of(row, list(found.used)),
-            limits.used_of(row),
-            limits.resets_of(row, found.at, clock=False),
-            limits.whose(row),
+            name_of(row, found.used),
+            used_of(row),
+            resets_of(row, found.at, clock=False),
+            whose(row),
         )
         for row in found.used[:_LIMITS]
     ]
