@@ -240,7 +240,7 @@ def test_a_variable_that_nobody_knows_is_refused_with_the_nearest_name(place: Pl
         "unknown setting `KEYID_GATEWAY_UPSTRAEM` in the environment\nhint: did you mean `KEYID_GATEWAY_UPSTREAM`?"
     )
     place.write("zzzzzz = 1")
-    with pytest.raises(ConfigError, match="known are .*`audit_arguments`, `audit_redact`, `call_ceiling`"):
+    with pytest.raises(ConfigError, match=r"known are .*`audit_arguments`, `audit_redact`, `call_ceiling`"):
         place.load()
 
 
