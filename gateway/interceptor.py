@@ -74,7 +74,7 @@ class Interceptor:
         brought = self._waiting.resumed(request) if self._waiting is not None else None
         if brought is not None:
             request = brought[1].request
-        turn = Turn(waits=self._waiting is not None, durable=brought is not None, brought=brought)
+        turn = Turn(waits=self._waiting is not None, brought=brought)
         case = self._case(request, client, kind)
         self._underway.begins(case.id, request)
         try:

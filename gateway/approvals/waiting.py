@@ -2,8 +2,9 @@
 
 What must stay true:
 
-- A call that waits holds up no other: each waits in its own task, and one watcher of the process looks at the state
-  file for all of them, several times a second. It asks for a number first that says whether anything has changed there.
+- A call that waits holds up no other: each waits in its own task, no more wait than leave room for others in flight
+  (`crowd`), and one watcher of the process looks at the state file for all of them, several times a second. It asks for
+  a number first that says whether anything has changed there.
 - Waiting decides nothing. Whoever has waited is decided once more, in a transaction that finds the answer, or does not.
 - A client that has asked for progress gets some, from the first moment on, until the answer and never after it. It
   counts the seconds that are left up to 0, so that it only ever rises, and stays below whatever the server says later
@@ -26,6 +27,8 @@ from gateway.state.approvals import Question
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 0.15
 _PROGRESS_SECONDS: Final = 5.0
+_MOST: Final = 512
+_MOST_BYTES: Final = 2**25
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -39,6 +42,8 @@ class Waiting:
         self._clock = clock
         self._seconds = seconds
         self._held: dict[str, set[asyncio.Event]] = {}
+        self._count = 0
+        self._bytes = 0
         self._look = False
         self._watcher: asyncio.Task[None] | None = None
         self._asking: set[asyncio.Task[None]] = set()
@@ -52,8 +57,9 @@ class Waiting:
         return None
 
     def ends(self, started: float) -> float:
-        """Until when a call may wait that came at `started`, both monotonic."""
-        return started + self._seconds
+        """Until when a call may wait that came at `started`, both monotonic: not at all where enough calls wait."""
+        crowded = self._count >= _MOST or self._bytes >= _MOST_BYTES
+        return started if crowded else started + self._seconds
 
     def may_wait(self, until: float) -> bool:
         return self._clock.monotonic() < until
@@ -70,11 +76,13 @@ class Waiting:
         until = min(until, self._clock.monotonic() + question.expires_at - self._clock.now())
         answered, first = asyncio.Event(), question.id not in self._held
         self._held.setdefault(question.id, set()).add(answered)
+        self._count, self._bytes = self._count + 1, self._bytes + len(request.raw)
         self._watch(state)
         asking = [self._start(channel, state, question, request) for channel in self._channels] if first else []
         try:
             await self._until(answered, question, request, until)
         finally:
+            self._count, self._bytes = self._count - 1, self._bytes - len(request.raw)
             self._held[question.id].discard(answered)
             if not self._held[question.id]:
                 del self._held[question.id]
@@ -137,8 +145,8 @@ class Waiting:
         if verdict is None:
             return
         now, number, by = self._clock.now(), question.id, channel.name
-        await state.atomically(lambda tx: answers.write(tx, number, verdict, now, by=by))
-        for event in self._held.get(number, ()):
+        written = await state.atomically(lambda tx: answers.write(tx, number, verdict, now, by=by))
+        for event in self._held.get(number, ()) if written is not None else ():
             event.set()
 
 

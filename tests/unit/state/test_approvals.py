@@ -224,9 +224,9 @@ def test_a_thousand_that_wait_stay_usable_and_more_than_too_many_are_not_taken(
     assert one.store.count_pending(NOW) == len(one.store.pending(NOW)) == 1000
     full = one.store.ask(ASKED, "one more", NOW)
     assert full == Full("too many questions are open (1000)")
-    number = one.store.pending(NOW)[500].question.id
-    one.answer(number)
-    assert one.store.use(number)
+    middle = one.store.pending(NOW)[500].question.id
+    one.answer(middle)
+    assert one.store.use(middle)
     assert isinstance(one.store.ask(ASKED, "one more", NOW), Standing)
 
 
