@@ -22,6 +22,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Literal, Protocol, TypeAlias
 
 Kind: TypeAlias = Literal["tool", "instructions"]
@@ -117,7 +118,10 @@ class Pins(Protocol):
         ...
 
     def meet(self, server: str, seen: Iterable[Seen], now: float) -> Sequence[Seen]:
-        """Definitions that are not accepted were announced; those that did not wait already come back."""
+        """Definitions that are not accepted were announced; those that did not wait already come back.
+
+        Of more than may wait, the first ones.
+        """
         ...
 
     def servers(self) -> Sequence[str]:
@@ -170,7 +174,7 @@ class SqlitePins:
             )
         }
         new = []
-        for each in seen:
+        for each in islice(seen, _MOST_WAITING):
             row = (server, *_cells(each.key), each.digest)
             self._connection.execute(_MEET, (*row, each.text, each.size, now, now))
             self._connection.execute(_SUPERSEDED, row)

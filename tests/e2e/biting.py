@@ -96,10 +96,12 @@ CLASSES: Final[Sequence[Class]] = (
         ("B27", "believing", "test_b27_"),
         ("B28 answers", "unbounded", r"test_b28_an_answer_without_end.*-(event|lines)\]"),
     ),
+    Class("B14 pins", "unpinned", "tests/e2e/test_pins.py", "test_b14_"),
+    Class("B19 pins", "unpinned", "tests/e2e/test_pins.py", "test_b19_"),
     *_of("size", ("B28", "unbounded", "test_b28_what_nests_too_deep.*-deeper")),
 )
 GROUPS: Final[Mapping[str, Sequence[str]]] = {
-    "lines": ("forwards", "last-key-wins", "believing", "remembering"),
+    "lines": ("forwards", "last-key-wins", "believing", "remembering", "unpinned"),
     "conditions": ("two-valued", "negating", "doubles", "unjudged", "trusting", "first-rule-wins", "lenient"),
     "reach": ("folding", "enforced-in-lists", "shown", "calls-only", "handshakes-only", "wrong-headers"),
     "state": ("another-door", "uncounted", "failing-open", "unbounded", "guessable", "forgetting"),
@@ -109,7 +111,7 @@ UNTESTED: Final[Mapping[str, str]] = {
     "B23": "nobody is asked yet, so there is no text that could hide its tail",
     "B30": "there is no local web surface yet",
 }
-"""Classes of what this version does not have. Of B19 the pins are missing, of B21 and B22 the approvals themselves."""
+"""Classes of what this version does not have."""
 
 
 @dataclass(frozen=True, slots=True)

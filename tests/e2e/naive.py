@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from gateway import app, catalogue, filters, policies, replies
+from gateway import app, catalogue, filters, pinned, policies, replies
 from gateway.case import Client
 from gateway.errors import ConfigError
 from gateway.interceptor import Interceptor
@@ -264,6 +264,16 @@ def remembering() -> None:
     method(catalogue.Catalogue, "page", naive)
 
 
+def unpinned() -> None:
+    """A tool is whatever the server says that it is today."""
+    method(pinned.Pinned, "facts", lambda self, tool: self._catalogue.facts(tool))
+
+    async def naive(_self: pinned.Pinned, _result: Mapping[str, Json]) -> None:
+        """Everything may be shown."""
+
+    method(pinned.Pinned, "shown", naive)
+
+
 def believing() -> None:
     """Whatever the upstream says passes as it was said, whoever it says it is."""
     swap(replies.relayed, lambda message: message.raw)
@@ -362,6 +372,7 @@ KINDS: Final[Mapping[str, Callable[[], None]]] = {
     "wrong-headers": wrong_headers,
     "another-door": another_door,
     "remembering": remembering,
+    "unpinned": unpinned,
     "believing": believing,
     "unbounded": unbounded,
     "guessable": guessable,

@@ -1,8 +1,8 @@
 """Every threat class that is tested has tests which fail against a gateway that is naive in that respect.
 
 A few tests of each class are run here; `scripts/bite` runs them all and prints the table. Not tested, because what they
-are about is not there yet: B23 (the text of an approval) and B30 (a local web surface). Of B19 the pinned definitions
-are missing, of B21 and B22 approvals that a person gives: what is tested is that nobody gives them instead.
+are about is not there yet: B23 (the text of an approval) and B30 (a local web surface). Of B21 and B22 approvals that a
+person gives are missing: what is tested is that nobody gives them instead.
 """
 
 import re
