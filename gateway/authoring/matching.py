@@ -6,6 +6,7 @@ The pattern is read by Python's parser, which knows nearly all of RE2's syntax; 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from re import _constants as codes  # type: ignore[attr-defined]  # the parser's own names; typeshed leaves them out
 from re import _parser as parser  # type: ignore[attr-defined]  # as above
 from typing import Any, Final
@@ -49,10 +50,11 @@ def example(pattern: str) -> str | None:
     return next(_texts(pattern, [_Choice()]), None)
 
 
-def examples(pattern: str, fillers: Sequence[str] = ()) -> Iterator[str]:
+@lru_cache(maxsize=256)  # the same patterns stand in both policies, and are asked for with every rule of a tool
+def examples(pattern: str, fillers: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Texts that `pattern` probably matches: with `fillers` where they fit, of its branches, and a little longer."""
     filled = [_Choice(filler=filler) for filler in fillers if filler]
-    yield from dict.fromkeys(_texts(pattern, [_Choice(), *filled, *map(_Choice, range(1, _SEEDS))]))
+    return tuple(dict.fromkeys(_texts(pattern, [_Choice(), *filled, *map(_Choice, range(1, _SEEDS))])))
 
 
 def _texts(pattern: str, choices: Sequence[_Choice]) -> Iterator[str]:

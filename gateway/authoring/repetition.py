@@ -80,7 +80,11 @@ class _Run:
 
     def count(self, trial: Trial, who: tuple[str, str], now: float) -> None:
         """Let a call through that passes."""
-        take(self.counters, self._charges(trial, who, now) or (), now)
+        charges = self._charges(trial, who, now) or ()
+        if any(charge.limit.observed for charge in charges):
+            take(self.counters, charges, now)
+        else:
+            self.counters.reserve(charges, now)
         self.calls[trial.call.tool] += who == _SAME
         if who[0] == _SAME[0]:
             self.latest[trial.call.tool] = now

@@ -13,7 +13,7 @@ from gateway.policy import Facts, Policy, ToolCall, decide, load
 from gateway.policy.source import Source, read
 from tests.property.intercept_reference import SECONDS, Reference, text
 
-SOMETIMES = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOMETIMES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TOOLS = ("pay", "read", "send")
 FIELDS = ("a", "b.c", "amount")
 SCALARS: tuple[Any, ...] = (
@@ -179,7 +179,7 @@ def test_what_is_tighter_lets_nothing_more_through(document: dict[str, Any], cal
 def test_the_generated_documents_are_not_all_refused() -> None:
     taken = []
 
-    @settings(SOMETIMES, max_examples=200, database=None)
+    @settings(SOMETIMES, max_examples=80, database=None)
     @given(documents(POSITIVE))
     def count(document: dict[str, Any]) -> None:
         taken.append(converted(document).document is not None)

@@ -45,7 +45,7 @@ def facts(now: float) -> Facts:
     return Facts(mirrored=True, annotations={}, circumstances=Circumstances(now, "me", "c", {}, 0, {}))
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(ENTRIES, st.lists(ARGUMENTS, min_size=1, max_size=6), st.floats(0, 700_000))
 def test_an_idle_rule_changes_no_decision(entry: Any, calls: list[dict[str, Any]], moment: float) -> None:
     whole = policy(entry)

@@ -39,7 +39,7 @@ def test_where_nobody_can_tell_there_is_none(pattern: str) -> None:
     ],
 )
 def test_texts_of_every_branch_and_with_what_fits(pattern: str, filler: str, expected: set[str]) -> None:
-    found = list(examples(pattern, [filler]))
+    found = list(examples(pattern, (filler,)))
     assert expected <= set(found)
     assert all(re2.search(pattern, text) for text in found)
-    assert found == list(examples(pattern, [filler]))
+    assert found == list(examples(pattern, (filler,)))

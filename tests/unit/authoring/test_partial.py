@@ -158,7 +158,7 @@ ENTRIES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(ENTRIES, ENTRIES, ARGUMENTS)
 def test_what_is_said_without_values_is_true_of_them(before: Any, after: Any, arguments: dict[str, Any]) -> None:
     old, new, call = policy(before), policy(after), ToolCall("t", arguments)
@@ -244,7 +244,7 @@ def test_what_a_limit_counts_by_is_counted_where_it_is_known() -> None:
     assert [limit.rule for limit in found.limits] == ["/tools/t/limits/0"]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     ENTRIES,
     st.dictionaries(st.sampled_from(["a", "b", "to", "body"]), st.one_of(VALUES, st.lists(VALUES)), max_size=4),
