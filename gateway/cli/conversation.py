@@ -17,7 +17,7 @@ from gateway.app import serve
 from gateway.cli.results import said
 from gateway.clock import SystemClock
 from gateway.errors import UpstreamError
-from gateway.jsonrpc import METHOD_NOT_FOUND, Json, loads, serialise
+from gateway.jsonrpc import METHOD_NOT_FOUND, Json, Message, Refusal, parse_upstream, serialise
 from gateway.settings import Settings
 
 _REVISION: Final = "2025-11-25"
@@ -26,7 +26,7 @@ _REVISION: Final = "2025-11-25"
 class Conversation:
     """One client. One thing at a time is asked."""
 
-    def __init__(self, read: IO[bytes], write: IO[bytes], heard: Callable[[Mapping[str, Json]], None]) -> None:
+    def __init__(self, read: IO[bytes], write: IO[bytes], heard: Callable[[Message], None]) -> None:
         self._read = read
         self._write = write
         self._heard = heard
@@ -47,21 +47,20 @@ class Conversation:
         identifier = self._asked
         await self._say({"id": identifier, "method": method, "params": dict(params)})
         while line := await asyncio.to_thread(self._read.readline):
-            message = loads(line.decode(), max_depth=1000)
-            if not isinstance(message, dict):
-                continue
-            if "method" not in message and message.get("id") == identifier:
-                return message
+            message = parse_upstream(line.rstrip(b"\n"))
+            if isinstance(message, Refusal):
+                raise UpstreamError(f"an answer cannot be read: {message.message}")
+            if message.kind == "response" and message.id == identifier:
+                return dict(message.body)
             await self._take(message)
         raise click.Abort  # the gateway has ended: somebody pressed Ctrl-C
 
-    async def _take(self, message: dict[str, Json]) -> None:
+    async def _take(self, message: Message) -> None:
         """A notification is heard; a question of the server's is declined, because nobody said that we take any."""
-        if "method" in message and "id" in message:
+        if message.kind == "request":
             error: Json = {"code": METHOD_NOT_FOUND, "message": "a terminal answers no questions"}
-            pong = message["method"] == "ping"
-            await self._say({"id": message["id"], **({"result": {}} if pong else {"error": error})})
-        elif "method" in message:
+            await self._say({"id": message.id, **({"result": {}} if message.method == "ping" else {"error": error})})
+        elif message.kind == "notification":
             self._heard(message)
 
     async def _say(self, message: Mapping[str, Json]) -> None:
@@ -74,7 +73,7 @@ class Conversation:
 
 @asynccontextmanager
 async def conversation(
-    settings: Settings, heard: Callable[[Mapping[str, Json]], None] = lambda _: None
+    settings: Settings, heard: Callable[[Message], None] = lambda _: None
 ) -> AsyncIterator[Conversation]:
     """A gateway, and what talks to it. At the end the gateway has written down what came of everything."""
     source, ours = os.pipe()

@@ -18,7 +18,7 @@ from gateway.cli.screen import document, note, say
 from gateway.cli.words import amount, local, rate, shown
 from gateway.errors import UpstreamError, UsageError, typed
 from gateway.halted import halted
-from gateway.jsonrpc import Json, serialise
+from gateway.jsonrpc import Json, Message, serialise
 from gateway.keyid import known_tools
 from gateway.policy import ToolCall
 from gateway.policy.explanation import explain
@@ -208,11 +208,10 @@ async def _listed(talk: "Conversation") -> Catalogue:
     raise UpstreamError(f"the list of tools has more than {_MAX_PAGES} pages")
 
 
-def _heard(message: Mapping[str, Json]) -> None:
+def _heard(message: Message) -> None:
     """Progress is said as it comes: that of the tool, and that somebody has to approve the call."""
-    params = message.get("params")
-    words = params.get("message") if isinstance(params, dict) else None
-    if message.get("method") == "notifications/progress" and isinstance(words, str):
+    words = message.params.get("message")
+    if message.method == "notifications/progress" and isinstance(words, str):
         note(f"… {shown(words, 300)}")
 
 
