@@ -133,11 +133,12 @@ def _broken(text: str, stream: IO[str]) -> str:
     if not stream.isatty():
         return text
     width = get_terminal_size().columns
-    return "\n".join(line if len(line) <= width else _folded(line, width) for line in text.split("\n"))
+    return "\n".join(line if len(line) <= width else folded(line, width) for line in text.split("\n"))
 
 
-def _folded(line: str, width: int) -> str:
+def folded(line: str, width: int) -> str:
+    """A line in `width` columns, broken between words; each begins as far in as it did. To be copied: stays whole."""
     indent = " " * (len(line) - len(line.lstrip()))
     whole = _TO_COPY.sub(lambda found: found[0].replace(" ", "\0"), line)
-    folded = textwrap.fill(whole, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    return folded.replace("\0", " ")
+    filled = textwrap.fill(whole, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return filled.replace("\0", " ")

@@ -1,7 +1,6 @@
 """`doctor`: whether everything is as it should be, and what to do where it is not."""
 
 import os
-import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,7 +14,7 @@ from gateway.cli.checkup.examination import Examined, examine
 from gateway.cli.checkup.finding import Finding, Level
 from gateway.cli.flags import REACHING, json_flag, once, with_flags
 from gateway.cli.progress import working
-from gateway.cli.screen import console, document, styled
+from gateway.cli.screen import console, document, folded, styled
 from gateway.cli.words import shown, tally
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
@@ -86,17 +85,11 @@ def _show(found: Sequence[Finding]) -> None:
     for finding in found:
         head = styled(f"{finding.level:<{_LEVEL}}  ", _STYLES[finding.level])
         head.append(f"{finding.about:<{_ABOUT}}  ", style="bold")
-        lines = _wrapped(shown(finding.says), screen.width, indent)
+        lines = [folded(indent + shown(finding.says), screen.width)]
         if finding.do is not None and finding.level != "ok":
-            lines += _wrapped(f"do: {shown(finding.do)}", screen.width, indent)
+            lines.append(folded(f"{indent}do: {shown(finding.do)}", screen.width))
         head.append("\n".join(lines)[len(indent) :])
         screen.print(head, soft_wrap=True)
     counts = Counter(finding.level for finding in found)
     screen.print(styled(""))
     screen.print(styled(tally({level: counts[level] for level in _STYLES})), soft_wrap=True)
-
-
-def _wrapped(text: str, width: int, indent: str) -> list[str]:
-    return textwrap.wrap(
-        text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
-    )

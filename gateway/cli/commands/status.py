@@ -1,6 +1,5 @@
 """`status`: which gateways run, and what there is to know of them at this moment."""
 
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +9,7 @@ from gateway.cli import overview
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE
 from gateway.cli.overview import Overview, as_data
-from gateway.cli.screen import Row, console, document, laid_out, record, styled
+from gateway.cli.screen import Row, console, document, folded, laid_out, record, styled
 from gateway.cli.used import name_of, resets_of, used_of, whose
 from gateway.cli.waiting import Waiting
 from gateway.cli.words import counted, local, named, shown, span
@@ -256,5 +255,5 @@ def _denials(found: Overview, width: int) -> Iterator["Text"]:
 
 def _said(text: str, width: int, *, indent: str = "") -> Iterator["Text"]:
     """A sentence, broken between words."""
-    for line in textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False):
+    for line in folded(indent + text, width).split("\n"):
         yield styled(line)
