@@ -473,6 +473,7 @@ def test_an_entry_is_wrapped_and_put_back_to_the_letter(run: Run, home: Home, ma
     secret = home.policy.parent / "secrets" / "keyid.authorization"
     assert secret.read_text() == "Bearer s3cret\n"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(place.stat().st_mode) for place in (secret.parent, home.policy.parent)} == {0o700}
     settings = home.policy.parent / "settings.toml"
     assert f'upstream = "{URL}"' in settings.read_text()
     assert "s3cret" not in settings.read_text()

@@ -213,11 +213,10 @@ def _holders(client: Client, document: Document) -> Iterator[tuple[str | None, N
 def _of_a_policy(profile: Profile, wanted: Wanted) -> Iterator[str]:
     """The pack that is in force without a policy names the tools of KeyID only."""
     if "--policy" not in wanted.flags and not entries.same_place(profile.upstream, KEYID_URL):
-        file = f"{profile.name}.json"
-        words = typed("keyid-gateway", "policy", "init", "--live", file, "--profile", profile.name)
+        words = typed("keyid-gateway", "policy", "init", "--live", "FILE", "--profile", profile.name)
         yield (
             f"without a policy for this server nothing of it is permitted: `{words}` makes one of its tools, "
-            f'and `policy = "{file}"` in the profile puts it in force, from the config folder'
+            'and a line `policy = "FILE"` in the profile, with its whole path, puts it in force'
         )
 
 
