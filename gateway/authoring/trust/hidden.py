@@ -19,10 +19,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-_BLANKS: Final = re.compile(r"[^\S\n]{24,}|(?:[^\S\n]*\n){8,}")
+_BLANKS: Final = re.compile(r"[^\S\n]{60,}|(?:[^\S\n]*\n){12,}")
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)|^\[//\]:\s*#.*$", re.DOTALL | re.MULTILINE)
 _ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|\x9b[0-?]*[ -/]*[@-~]")
 _ENCODED: Final = re.compile(r"[A-Za-z0-9+/_-]{120,}={0,2}")
+_RULER: Final = 8
+"""Different characters that a line which only divides does not have."""
 _SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}")
 _TAGS: Final = re.compile("[\U000e0000-\U000e007f]+")
 _FLAG: Final = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f")
@@ -55,7 +57,7 @@ def hidden(text: str) -> Iterator[tuple[str, str]]:
         (_ENCODED, "a long piece that only a machine can read", text),
     ):
         found = pattern.search(where)
-        if found is not None:
+        if found is not None and (pattern is not _ENCODED or len(set(found[0])) > _RULER):
             yield words, found[0]
     blanks = _BLANKS.search(text)
     if blanks is not None and text[blanks.end() :].strip():

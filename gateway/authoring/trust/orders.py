@@ -44,13 +44,24 @@ _PATTERNS: Final = tuple(
             "it wants something to be kept from the user",
         ),
         (
-            (
-                r"<\s*/?\s*(?:important|system|secret|instructions?|hidden|critical|urgent|admin|assistant|user|s|im_start)"
-                r"\s*>|\[/?(?:INST|SYSTEM)\]|<\|[a-z_]{2,20}\|>"
-            ),
+            r"<\s*/?\s*(?:important|system|instructions?|hidden|critical|urgent)\s*>|\[/?(?:INST|SYS)\]|<\|[a-z_]{2,20}\|>",
             "it speaks with the marks of a prompt",
         ),
-        (r"(?:^|\n)\s*(?:system|assistant|human|developer)\s*:\s*\S", "it speaks with another voice"),
+        (
+            r"(?:^|\n)\s*(?-i:System|SYSTEM|Assistant|ASSISTANT|Human|HUMAN|DEVELOPER)\s*:\s*\S",
+            "it speaks with another voice",
+        ),
+        (
+            r"\bwithout\s+(?:the\s+)?(?:user|human|person)(?:'s)?\s+(?:knowledge|knowing|consent|approval|noticing)\b",
+            "it wants something to be kept from the user",
+        ),
+        (
+            (
+                r"\b(?:always|must|also|whenever|secretly|silently)\b[^.\n]{0,80}\b(?:b?cc|copy|forward|send|post|upload)\b"
+                r"[^\n]{0,80}?(?:[\w.+-]+@[\w-]+\.\w|https?://)"
+            ),
+            "it wants something to be sent to an address that it names",
+        ),
         (
             r"\byou\s+are\s+now\b|\bnew\s+instructions?\s*:|\bfrom\s+now\s+on\b[^.\n]{0,60}\b(?:must|always|never|will)\b",
             "it gives the model another task",
@@ -64,7 +75,7 @@ _PATTERNS: Final = tuple(
         ),
         (
             (
-                r"~/\.(?:ssh|aws|config|cursor|claude|gnupg|netrc|docker|kube|npmrc)|(?:^|[^a-z])id_rsa\b|\bmcp\.json\b"
+                r"~/\.(?:ssh|aws|cursor|claude|gnupg|netrc|docker|kube|npmrc)|(?:^|[^a-z])id_rsa\b|\bmcp\.json\b"
                 r"|/etc/(?:passwd|shadow)|claude_desktop_config|(?:^|[\s'\"`/])\.env\b"
             ),
             "it names files that hold secrets",
