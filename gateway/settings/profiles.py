@@ -44,7 +44,10 @@ def add(config_dir: Path, name: str, given: Mapping[str, Sequence[str]], *, repl
 
 
 def remove(config_dir: Path, name: str) -> Path:
-    """Take a profile out of the settings file; the file. Raises `UsageError` where there is none of that name."""
+    """Take a profile out of the settings file, with the secrets that were kept for it alone; the file.
+
+    Raises `UsageError` where there is none of that name.
+    """
     file = read(config_dir / FILE)
     if name not in file.profiles:
         if name in BUILT_IN:
@@ -56,6 +59,10 @@ def remove(config_dir: Path, name: str) -> Path:
             f'first take out its line `profile = "{name}"`, or name another there',
         )
     editing.drop(file.path, name)
+    for text in file.profiles[name].get("header", ()):
+        what, colon, place = text.partition(":")
+        if colon and place.strip() == f"file:{_secret(config_dir, name, what)}":
+            _secret(config_dir, name, what).unlink(missing_ok=True)
     return file.path
 
 
@@ -64,11 +71,10 @@ def keep_secret(config_dir: Path, name: str, what: str, value: str) -> str:
 
     `name` is the profile, `what` the header. What was kept under the same two is replaced.
     """
-    folder = config_dir.absolute() / _SECRETS
-    file = folder / f"{name}.{what.lower()}"
+    file = _secret(config_dir, name, what)
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
             stream.write(f"{value}\n")
         draft.replace(file)
@@ -79,6 +85,10 @@ def keep_secret(config_dir: Path, name: str, what: str, value: str) -> str:
         with suppress(OSError):
             draft.unlink()
     return f"file:{file}"
+
+
+def _secret(config_dir: Path, name: str, what: str) -> Path:
+    return config_dir.absolute() / _SECRETS / f"{name}.{what.strip().lower()}"
 
 
 def _value(option: Option, texts: Sequence[str]) -> editing.Value:

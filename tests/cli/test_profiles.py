@@ -128,6 +128,13 @@ def test_a_profile_without_a_policy_is_told_how_to_get_one(run: Run, home: Home)
             ),
         ),
         (["remove", "keyid"], "error: profile `keyid` is built in\nhint: it stays; nothing is written of it\n"),
+        (
+            ["add", "keyid", "--upstream", "http://a.example/mcp"],
+            (
+                "error: profile `keyid` is built in\n"
+                "hint: another name makes a new one; --replace writes over this one\n"
+            ),
+        ),
         (["show", ""], "error: a profile has a name\nhint: `keyid-gateway profiles list` has them all\n"),
     ],
 )

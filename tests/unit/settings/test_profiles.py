@@ -113,6 +113,12 @@ def test_a_secret_of_a_profile_is_kept_for_its_owner_only(tmp_path: Path) -> Non
     add(config, "a", {"upstream": UPSTREAM, "header": [f"Authorization: {place}"]})
     settings = load({"profile": ["a"]}, {"KEYID_GATEWAY_CONFIG_DIR": str(config)})
     assert [(header.value, header.literal) for header in settings.header] == [("Bearer new", False)]
+    other = keep_secret(config, "b", "Authorization", "Bearer other")
+    add(config, "b", {"upstream": UPSTREAM, "header": [f"Authorization: {place}", f"X: {other}"]})
+    remove(config, "b")
+    assert kept.exists()
+    remove(config, "a")
+    assert not kept.exists()
 
 
 def test_a_secret_that_cannot_be_kept_is_said_without_it(tmp_path: Path) -> None:

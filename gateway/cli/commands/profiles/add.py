@@ -12,6 +12,7 @@ from gateway.cli.words import shown
 from gateway.errors import UsageError, typed
 from gateway.settings import config_dir
 from gateway.settings.profiles import add
+from gateway.settings.sources import BUILT_IN
 
 HELP: Final = """Write a profile into settings.toml in the config folder: the settings that are given here, under NAME.
 
@@ -37,6 +38,10 @@ def command(*, name: str, replace: bool, as_json: bool, **texts: tuple[str, ...]
     given = dict(once(texts))
     if "upstream" not in given:
         raise UsageError("`--upstream` is missing", "which server is the profile for? `--upstream URL`")
+    if name in BUILT_IN and not replace:
+        raise UsageError(
+            f"profile `{name}` is built in", "another name makes a new one; --replace writes over this one"
+        )
     given.setdefault("grant", (name,))
     file = add(config_dir(os.environ), name, given, replace=replace)
     if as_json:

@@ -14,8 +14,8 @@ from gateway.settings.profiles import remove
 
 HELP: Final = """Take a profile out of settings.toml, with the comment right above it. Whatever else stands there stays.
 
-A client that is still started with `--profile NAME` is told that there is none. Sign-ins, counters and the audit log
-are not touched.
+A credential that `install --wrap` has kept for it goes as well. A client that is still started with `--profile NAME` is
+told that there is none. Sign-ins, counters and the audit log are not touched.
 
 \b
 --json: {"profile", "file"}"""
