@@ -169,8 +169,8 @@ class Desk:
         """The refusal of a call about which nobody has answered yet: what a person has to do, and until when."""
         where = "" if self._usual else ", with the `--state` of this gateway"
         said = (
-            f"{decision.message}{_stop(decision.message)} A person has to approve this call; nothing was sent. They run "
-            f"`{COMMAND} {question.id}`{where}, in a terminal on this machine, before {_clock(question.expires_at)}. "
+            f"{decision.message}{_stop(decision.message)} A person has to approve this call; nothing was sent. "
+            f"They run `{COMMAND} {question.id}`{where}, in a terminal here, before {_clock(question.expires_at)}. "
             "Then make exactly the same call once more: it passes, once."
         )
         return replace(decision, message=said, limits=(), question=question.id)

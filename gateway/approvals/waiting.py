@@ -9,12 +9,15 @@ What must stay true:
 - A client that has asked for progress gets some, from the first moment on, until the answer and never after it. It
   counts the seconds that are left up to 0, so that it only ever rises, and stays below whatever the server says later
   (MCP, Progress: "the progress value MUST increase with each notification").
-- All channels ask at once. The first answer is written to the state file, and the others are told to stop.
+- All channels ask at once, for as long as any call waits for the answer. The first answer is written to the state file,
+  and the others are told to stop.
 """
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from typing import Final
 
 from gateway.approvals import Channel, Resumed, answers
@@ -42,6 +45,7 @@ class Waiting:
         self._clock = clock
         self._seconds = seconds
         self._held: dict[str, set[asyncio.Event]] = {}
+        self._asked: dict[str, list[asyncio.Task[None]]] = {}
         self._count = 0
         self._bytes = 0
         self._look = False
@@ -78,7 +82,8 @@ class Waiting:
         self._held.setdefault(question.id, set()).add(answered)
         self._count, self._bytes = self._count + 1, self._bytes + len(request.raw)
         self._watch(state)
-        asking = [self._start(channel, state, question, request) for channel in self._channels] if first else []
+        if first:
+            self._asked[question.id] = [self._start(channel, state, question, request) for channel in self._channels]
         try:
             await self._until(answered, question, request, until)
         finally:
@@ -86,8 +91,8 @@ class Waiting:
             self._held[question.id].discard(answered)
             if not self._held[question.id]:
                 del self._held[question.id]
-            for task in asking:
-                task.cancel()
+                for task in self._asked.pop(question.id):
+                    task.cancel()
         return None
 
     async def _until(self, answered: asyncio.Event, question: Question, request: Message, until: float) -> None:
@@ -152,7 +157,8 @@ class Waiting:
 
 def _progress(token: str | int, left: float, question: Question) -> bytes:
     said = f"waiting for a person: `keyid-gateway approvals approve {question.id}`"
-    params: dict[str, Json] = {"progressToken": token, "progress": -round(left, 3), "message": said}
+    so_far = Decimal(-math.ceil(left * 1000)).scaleb(-3)
+    params: dict[str, Json] = {"progressToken": token, "progress": so_far, "message": said}
     return serialise({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
 
 

@@ -42,8 +42,8 @@ class Condition:
 class Check:
     """One check: `rule` points to it, `text` is what the policy wants to be said (empty: the standard words).
 
-    `observed`: it only says what it would refuse (`mode`). Of an approval: how many seconds an answer is worth, at which
-    paths a later call must have the same values for it to be covered as well (none: it never is), and how long it is.
+    `observed`: it only says what it would refuse (`mode`). Of an approval: how many seconds an answer is worth, and at
+    which paths a later call must have the same values to be covered as well (none: it never is), for how many seconds.
     """
 
     kind: CheckKind

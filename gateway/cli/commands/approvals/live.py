@@ -144,7 +144,7 @@ def _line(seconds: float) -> str | None:
 
 def _forget_typed() -> None:
     """Whatever was typed so far answers nothing."""
-    if _can_read():
+    if sys.platform != "win32" and _can_read():
         import termios  # not on Windows
 
         termios.tcflush(0, termios.TCIFLUSH)
