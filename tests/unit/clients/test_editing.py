@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.clients.editing import NotEditable, Text, drop, found, put
@@ -164,6 +164,7 @@ def files(draw: Callable[..., object]) -> str:
     )
 
 
+@settings(deadline=None)
 @given(files())
 def test_whatever_the_file_only_the_entry_changes(text: str) -> None:
     old = parse(text, LENIENT)
@@ -180,6 +181,7 @@ def test_whatever_the_file_only_the_entry_changes(text: str) -> None:
     assert putting(new) == new
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(NAMES, st.integers() | st.dictionaries(NAMES, st.text(max_size=3), max_size=2), max_size=3),
     st.dictionaries(NAMES, st.text(max_size=3) | st.lists(st.text(max_size=3)), min_size=1, max_size=3),

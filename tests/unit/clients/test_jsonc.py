@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.clients.jsonc import Dialect, Unreadable, parse, shape
@@ -18,6 +18,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES, st.sampled_from([None, 0, 1, 3, "\t"]), st.booleans())
 def test_what_json_says_is_read_as_it_is(value: object, indent: int | str | None, plain: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=plain)
@@ -27,6 +28,7 @@ def test_what_json_says_is_read_as_it_is(value: object, indent: int | str | None
     assert text[root.start : root.end] == text
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='{}[],:"\\/*ntu0-1.e \r\n\x00é', max_size=12))
 def test_what_is_read_is_what_json_reads(text: str) -> None:
     """Neither more nor less: the module of the standard library is the other opinion."""
