@@ -85,7 +85,7 @@ Begin with:
   keyid-gateway demo           see it at work; no account, no network
   keyid-gateway policy init    write the recommended policy to a file to edit
   keyid-gateway tools          what each tool of the server may do under it
-  keyid-gateway doctor         when something does not work: what, and the cure
+  keyid-gateway doctor         what does not work, and the cure
 
 Without arguments, and with an MCP client on standard input, it is `run`."""
 
