@@ -23,16 +23,14 @@ Rules are order-free here, so of several rules that refuse a call another one ma
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
-from gateway.authoring.go_text import is_double, twins
+from gateway.authoring.intercept_rules import Part, Refused, add_condition, added, increment, limit_of, own
 from gateway.jsonrpc import Json
-from gateway.policy import operators
-from gateway.policy.paths import argument
 from gateway.policy.positions import pointer
-from gateway.policy.problem import Fault, Problem, quoted
+from gateway.policy.problem import Problem, quoted
 from gateway.policy.source import Source
 
 Status: TypeAlias = Literal["exact", "tighter", "refused"]
@@ -70,20 +68,6 @@ class Conversion:
     document: dict[str, Json] | None
     rules: tuple[Converted, ...]
     notes: tuple[str, ...]
-
-
-class _Refused(Exception):
-    """Internal: what cannot be said exactly, or is no document of theirs."""
-
-
-@dataclass(slots=True)
-class _Part:
-    """Internal: what one rule contributes to an entry of ours."""
-
-    conditions: list[Json] = field(default_factory=list)
-    limits: list[dict[str, Json]] = field(default_factory=list)
-    denies: bool = False
-    tighter: list[str] = field(default_factory=list)
 
 
 def convert(source: Source, *, tighter: bool = False) -> Conversion:
@@ -184,90 +168,90 @@ class _Converter:
         name = str(rule.get("name") or "")
         try:
             part = self._part("_global" if tool == "*" else tool, rule, where)
-        except _Refused as refused:
+        except Refused as refused:
             self._refuse(where, str(refused), name)
             return
         if part.tighter and not self._tighter:
             self._refuse(where, f"it would refuse more here: {'; '.join(part.tighter)}", name)
             return
-        to = tuple(_added(entry, part, rule, target))
+        to = tuple(added(entry, part, rule, target))
         status: Status = "tighter" if part.tighter else "exact"
         self.done.append(Converted(where, self._places.value(where)[0], name, status, to, "; ".join(part.tighter)))
 
-    def _part(self, scope: str, rule: Mapping[str, Json], where: str) -> _Part:
+    def _part(self, scope: str, rule: Mapping[str, Json], where: str) -> Part:
         action = rule.get("action") or "evaluate"
         conditions = rule.get("conditions") or []
         if not isinstance(conditions, list):
-            raise _Refused("Intercept wants a list of `conditions`")
+            raise Refused("Intercept wants a list of `conditions`")
         if rule.get("rate_limit") not in (None, ""):
             return self._rate(scope, rule, where)
         if not rule.get("name"):
-            raise _Refused("Intercept wants a `name`")
+            raise Refused("Intercept wants a `name`")
         if action == "deny":
             if conditions:
-                raise _Refused("Intercept wants no `conditions` under `deny`")
-            return _Part(denies=True)
+                raise Refused("Intercept wants no `conditions` under `deny`")
+            return Part(denies=True)
         if action != "evaluate":
-            raise _Refused("Intercept wants `action` to be `evaluate` or `deny`")
+            raise Refused("Intercept wants `action` to be `evaluate` or `deny`")
         if not conditions:
-            raise _Refused("Intercept wants `conditions` here")
-        part = _Part()
+            raise Refused("Intercept wants `conditions` here")
+        part = Part()
         bounds: list[tuple[str, Json]] = []
         for index, given in enumerate(conditions):
             condition = self._object(given, f"{where}/conditions/{index}", "condition")
             path, op, operand = str(condition.get("path")), str(condition.get("op")), condition.get("value")
             if path.startswith("state."):
-                bounds.append((_own(path, op, scope, rule), operand))
+                bounds.append((own(path, op, scope, rule), operand))
             else:
                 self._guessed(f"{where}/conditions/{index}/value", operand)
-                _condition(path, op, operand, part)
+                add_condition(path, op, operand, part)
         self._state(scope, rule, where, bounds, part)
         return part
 
-    def _rate(self, scope: str, rule: Mapping[str, Json], where: str) -> _Part:
+    def _rate(self, scope: str, rule: Mapping[str, Json], where: str) -> Part:
         if rule.get("conditions") or rule.get("state") is not None or rule.get("action") == "deny":
-            raise _Refused("Intercept takes `rate_limit` neither with `conditions` or `state` nor under `deny`")
+            raise Refused("Intercept takes `rate_limit` neither with `conditions` or `state` nor under `deny`")
         found = _RATE.fullmatch(str(rule["rate_limit"]))
         if found is None:
-            raise _Refused(f"{quoted(str(rule['rate_limit']))} is no rate of Intercept's: `5/hour`")
+            raise Refused(f"{quoted(str(rule['rate_limit']))} is no rate of Intercept's: `5/hour`")
         number, window = int(found[1]), found[2]
         self._count(scope, f"_rate_{window}", where)
         said = rule.get("on_deny") or f"Rate limit of {number} per {window} reached. Try again later."
-        return _Part(limits=[_limit(f"_rate_{window}", window, number, str(said))])
+        return Part(limits=[limit_of(f"_rate_{window}", window, number, str(said))])
 
     def _state(
-        self, scope: str, rule: Mapping[str, Json], where: str, bounds: list[tuple[str, Json]], part: _Part
+        self, scope: str, rule: Mapping[str, Json], where: str, bounds: list[tuple[str, Json]], part: Part
     ) -> None:
         if rule.get("state") is None:
             return
         state = self._object(rule["state"], f"{where}/state", "state")
         counter, window = state.get("counter"), state.get("window")
         if not isinstance(counter, str) or not counter or window not in _WINDOWS:
-            raise _Refused("Intercept wants a `counter`, and a `window` of `minute`, `hour` or `day`")
+            raise Refused("Intercept wants a `counter`, and a `window` of `minute`, `hour` or `day`")
         self._count(scope, counter, where)
         if len(bounds) != 1:
             words = "nothing bounds its counter, so that Intercept never counts" if not bounds else "two bounds"
-            raise _Refused(f"{words}; write one condition with `lt` or `lte` on it")
+            raise Refused(f"{words}; write one condition with `lt` or `lte` on it")
         op, operand = bounds[0]
         if isinstance(operand, bool) or not isinstance(operand, int | Decimal):
-            raise _Refused(f"Intercept wants a number beside `{op}`")
+            raise Refused(f"Intercept wants a number beside `{op}`")
         maximum = int(operand) - (op == "lt")
         if op == "lte" and maximum != operand:
             maximum = int(operand)  # Intercept cuts the fraction off
-        step, cost = _increment(state, part)
+        step, cost = increment(state, part)
         said = str(rule.get("on_deny") or f"Rate limit exceeded for {rule.get('name')}")
         if cost is None and maximum // step < 1:
             part.denies = True
         elif maximum < 1:
-            raise _Refused("its bound is below 1, which only a call that costs nothing could pass")
+            raise Refused("its bound is below 1, which only a call that costs nothing could pass")
         else:
-            limit = _limit(counter, str(window), maximum if cost else maximum // step, said)
+            limit = limit_of(counter, str(window), maximum if cost else maximum // step, said)
             part.limits.append(limit | ({"increment_from": cost} if cost else {}))
 
     def _count(self, scope: str, counter: str, where: str) -> None:
         key = f"{scope}.{counter}"
         if key in self._counters:
-            raise _Refused(f"its counter is that of `{self._counters[key]}` as well")
+            raise Refused(f"its counter is that of `{self._counters[key]}` as well")
         self._counters[key] = where
 
     # --- words ------------------------------------------------------------------------------------------------------
@@ -291,7 +275,7 @@ class _Converter:
             items += [(f"{where}/{index}", item) for index, item in enumerate(operand)]
         for place, item in items:
             if isinstance(item, str) and _GUESSED.fullmatch(item) and not self._is_quoted(place):
-                raise _Refused(f"{quoted(item)} is a number or a date to Intercept: put it in quotes if it is a text")
+                raise Refused(f"{quoted(item)} is a number or a date to Intercept: put it in quotes if it is a text")
 
     def _is_quoted(self, where: str) -> bool:
         line, column = self._places.value(where)
@@ -299,102 +283,3 @@ class _Converter:
 
     def _refuse(self, where: str, why: str, name: str = "") -> None:
         self.done.append(Converted(where, self._places.value(where)[0], name, "refused", (), why))
-
-
-def _own(path: str, op: str, scope: str, rule: Mapping[str, Json]) -> str:
-    """The operator of a bound on the rule's own counter."""
-    state = rule.get("state")
-    counter = state.get("counter") if isinstance(state, dict) else None
-    if path != f"state.{scope}.{counter}":
-        raise _Refused(f"{quoted(path)} is the counter of another rule, which a limit cannot look at")
-    if op not in ("lt", "lte"):
-        raise _Refused(f"a counter is bounded by `lt` or `lte`, not by {quoted(op)}")
-    return op
-
-
-def _increment(state: Mapping[str, Json], part: _Part) -> tuple[int, str | None]:
-    """What each call adds: a fixed amount, or the argument that says it."""
-    given = state.get("increment_from")
-    if given:
-        path = _path(str(given))
-        part.tighter.append("a cost that is no whole number counts in full, and a negative one is refused")
-        return 1, path
-    step = state.get("increment") or 1
-    if isinstance(step, bool) or not isinstance(step, int) or step < 1:
-        raise _Refused("its `increment` is not a whole number from 1 on")
-    return step, None
-
-
-def _limit(counter: str, window: str, maximum: int, said: str) -> dict[str, Json]:
-    return {"counter": counter, "window": window, "max": maximum, "scope": "server", "on_deny": said}
-
-
-def _added(entry: dict[str, Json], part: _Part, rule: Mapping[str, Json], target: str) -> Iterator[str]:
-    """Put a rule's part into the entry; the pointers to what it became."""
-    said = str(rule.get("on_deny") or f'Denied by rule "{rule.get("name")}"')
-    if part.denies:
-        if "action" not in entry:
-            entry |= {"action": "deny", "reason": said}
-        yield f"{target}/action"
-    if part.conditions:
-        yield _append(entry, "require", {"conditions": part.conditions, "on_deny": said}, target)
-    for limit in part.limits:
-        yield _append(entry, "limits", limit, target)
-
-
-def _append(entry: dict[str, Json], key: str, value: Json, target: str) -> str:
-    found = entry.setdefault(key, [])
-    if not isinstance(found, list):
-        raise TypeError(key)
-    found.append(value)
-    return f"{target}/{key}/{len(found) - 1}"
-
-
-# --- conditions -------------------------------------------------------------------------------------------------------
-
-
-def _path(text: str) -> str:
-    """The path of an argument: their dots separate, and nothing else means anything."""
-    if not text.startswith("args."):
-        raise _Refused(f"{quoted(text)} begins neither with `args.` nor with `state.`")
-    first, *rest = text.removeprefix("args.").split(".")
-    return argument(first) + "".join(argument(step).removeprefix("args") for step in rest)
-
-
-def _condition(path: str, op: str, operand: Json, part: _Part) -> None:
-    where = _path(path)
-    if op not in operators.OPERATORS:
-        raise _Refused(f"{quoted(op)} is no operator of Intercept's")
-    fault: Fault | None = None if op in ("eq", "neq") else operators.fault(op, operand)
-    if fault is not None:
-        raise _Refused(f"`{op}`: {fault.message}")
-    if op in ("lt", "lte", "gt", "gte") and isinstance(operand, int | Decimal) and not is_double(operand):
-        raise _Refused(f"{operand} is another number to Intercept, which reads doubles")
-    if op == "exists" and operand is False and "." in path.removeprefix("args."):
-        part.tighter.append(f"`{path}` must be absent, and a step into something that is no object is refused")
-    if op in ("eq", "in", "neq", "not_in"):
-        op, operand = _one_of(op, operand, part, path)
-    elif op == "contains":
-        found = twins(operand)
-        if found is None:
-            raise _Refused("`contains` compares a list or an object by its text")
-        if len(found) > 1:
-            part.tighter.append(f"`{path}` contains {operand!r} only as what it is, not as a text that looks like it")
-    part.conditions.append({"path": where, "op": op, "value": operand})
-
-
-def _one_of(op: str, operand: Json, part: _Part, path: str) -> tuple[str, Json]:
-    """`eq`, `in` and their opposites, with every twin of every operand."""
-    given = operand if op in ("in", "not_in") and isinstance(operand, list) else [operand]
-    every: list[Json] = []
-    for item in given:
-        found = twins(item)
-        if found is None:
-            raise _Refused(f"`{op}` compares null, a list, an object or an odd number by its text")
-        every += found
-    negative = op in ("neq", "not_in")
-    if negative:
-        part.tighter.append(f"a value of `{path}` of another type than what it must not be is refused")
-    if len(every) == 1:
-        return "neq" if negative else "eq", every[0]
-    return "not_in" if negative else "in", every
