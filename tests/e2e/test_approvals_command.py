@@ -10,7 +10,7 @@ import pytest
 from gateway.standin import Standin
 from gateway.state import reading
 from tests.e2e.asked import answer, changed, pending
-from tests.e2e.process import Gateway, Home
+from tests.e2e.process import Gateway, Home, decision
 from tests.e2e.terminal import Terminal
 from tests.e2e.test_approvals import MAIL, OTHER, SEND, begun, policy, ran, required, text, told
 
@@ -138,6 +138,32 @@ def test_the_list_and_one_question_as_data(quick: Home, standin: Standin) -> Non
         assert listed["client"] == {"name": "test-client", "version": "1.2.3"}
         assert json.loads(piped(quick, "show", number, "--json").stdout) == listed
         assert f"\n{number}  {SEND}  " in piped(quick).stdout
+
+
+def test_the_whole_story_of_an_approved_call_is_told(quick: Home, standin: Standin) -> None:
+    with Gateway(quick, standin.url, policy=policy()) as gateway:
+        gateway.initialize()
+        refused = gateway.call(SEND, MAIL)
+        number = required(refused)
+        answer(quick, "approve", number)
+        assert gateway.call(SEND, MAIL)["isError"] is False
+        required(gateway.call(SEND, OTHER))
+    first = decision(refused)["decision_id"]
+    second = told(quick, "decided")[0].decision_id
+    for identifier in (first, second, number):
+        with Terminal(quick, "audit", "show", identifier, "--json") as terminal:
+            assert terminal.end() == 0
+            kept = [(record["kind"], record["decision_id"]) for record in json.loads(terminal.shown)["records"]]
+        assert kept == [
+            ("question", number),
+            ("refused", first),
+            ("answer", number),
+            ("decided", second),
+            ("settled", second),
+        ]
+    with Terminal(quick, "audit", "stats", "--json") as terminal:
+        assert terminal.end() == 0
+        assert json.loads(terminal.shown)["calls"] == 3
 
 
 def test_the_live_view_rings_shows_and_takes_answers(home: Home, standin: Standin) -> None:
