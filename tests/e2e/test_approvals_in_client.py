@@ -1,6 +1,8 @@
 """Asking in the client, both eras, message by message: what is an answer, and what never is one (B21, B22, B23)."""
 
 import json
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +13,7 @@ from gateway.standin import Standin
 from gateway.state.passcode import Passcode
 from tests.e2e.arena import META, STATELESS
 from tests.e2e.asked import answer, changed, pending
-from tests.e2e.process import ALLOW_ALL, Gateway, Home, decision
+from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, decision
 from tests.e2e.scripted import Scripted, result, said
 
 Json = Any
@@ -66,6 +68,14 @@ def replace(home: Home, gateway: Gateway, document: Json) -> None:
     """Edit the policy, and wait until it is in force."""
     home.policy(document)
     gateway.wait_for_error(load(json.dumps(document).encode(), name="policy").revision[:16])
+
+
+def await_waiters(home: Home, count: int) -> None:
+    """Wait until so many calls wait for the answer to the one question."""
+    waiting, deadline = threading.Event(), time.monotonic() + PATIENCE
+    while (found := pending(home)[0].waiters) != count:
+        assert time.monotonic() < deadline, f"{found} calls wait, not {count}"
+        waiting.wait(0.01)
 
 
 def arrived(standin: Standin) -> str:
@@ -138,6 +148,19 @@ def test_a_cancelled_call_withdraws_its_question(home: Home, standin: Standin) -
         gateway.send({"jsonrpc": "2.0", "id": asked["id"], "result": APPROVE})
         gateway.request("ping")
     assert ran(standin) == []
+
+
+def test_a_question_stays_for_whoever_else_waits_for_it(home: Home, standin: Standin) -> None:
+    with Gateway(home, standin.url, *NAMED, policy=policy()) as gateway:
+        gateway.initialize(ELICITS)
+        first, second = (gateway.begin("tools/call", {"name": SEND, "arguments": MAIL}) for _ in range(2))
+        asked = gateway.hear("elicitation/create")
+        await_waiters(home, 2)
+        gateway.notify("notifications/cancelled", {"requestId": first})
+        await_waiters(home, 1)
+        gateway.send({"jsonrpc": "2.0", "id": asked["id"], "result": APPROVE})
+        assert gateway.answer(second)["result"]["isError"] is False
+    assert ran(standin) == [MAIL]
 
 
 def test_one_answer_is_worth_one_call(home: Home, standin: Standin) -> None:
