@@ -88,7 +88,16 @@ def approvals(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[C
     ]
 
 
-OF_SETTINGS: Final[Mapping[str, Completer]] = {"profile": profiles, "grant": grants}
+def paths(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files: which there are, the shell knows."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+OF_SETTINGS: Final[Mapping[str, Completer]] = {
+    "profile": profiles,
+    "grant": grants,
+    **{option.name: paths for option in OPTIONS if option.metavar == "FILE"},
+}
 """By the name of a setting: what it may be."""
 
 

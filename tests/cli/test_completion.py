@@ -98,6 +98,10 @@ def test_grants_that_the_state_file_knows(home: Home) -> None:
     assert completed(home, "limits", "--grant", "") == ["me"]
 
 
+def test_files_are_left_to_the_shell(home: Home) -> None:
+    assert completed(home, "run", "--policy", "mi") == ["file,mi"]
+
+
 def test_a_mistake_in_the_settings_says_nothing(home: Home) -> None:
     assert completed(home, "call", "--profile", "gone", "get_id") == ["get_identity"]
     settings = home.policy.parent / "settings.toml"
