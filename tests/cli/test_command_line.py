@@ -34,6 +34,7 @@ Usage: keyid-gateway [OPTIONS] COMMAND [ARGS]...
   Begin with:
     keyid-gateway demo           see it at work; no account, no network
     keyid-gateway policy init    write the recommended policy to a file to edit
+    keyid-gateway install        put it into the config of your client
     keyid-gateway tools          what each tool of the server may do under it
     keyid-gateway doctor         what does not work, and the cure
 

@@ -565,6 +565,17 @@ def test_where_the_file_cannot_be_written_nothing_is_left(
     assert list((home.policy.parent / "wrapped").iterdir()) == []
 
 
+def test_where_the_profile_cannot_be_written_nothing_is_left(run: Run, home: Home, machine: Machine) -> None:
+    entry = {"url": "https://user:s3cret@mcp.example.com/mcp", "headers": {"A": "s3cret-1", "B": "s3cret-2"}}
+    text = json.dumps({"mcpServers": {"gh": entry}})
+    file = machine.write("cursor", text)
+    ran = run("install", "cursor", "--wrap", "gh", "--yes")
+    assert ran.err.startswith("error: --upstream: credentials do not belong in the URL")
+    assert "s3cret" not in ran.out + ran.err
+    assert file.read_text() == text
+    assert list((home.policy.parent / "secrets").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("servers", "said"),
     [

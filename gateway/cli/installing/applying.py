@@ -15,7 +15,6 @@ from gateway.settings.profiles import add, keep_secret, remove
 
 BACKUPS: Final = "backups"
 WRAPPED: Final = "wrapped"
-_SECRETS: Final = "secrets"
 
 
 def apply(plan: Plan, config_dir: Path) -> Path | None:
@@ -54,11 +53,20 @@ def _profile(profile: Profile | None, config_dir: Path) -> Iterator[Mapping[str,
         yield {}
         return
     check_profile(profile, config_dir)
-    headers = [
-        f"{name}: {keep_secret(config_dir, profile.name, name, value)}" for name, value in profile.headers.items()
-    ]
-    given = {"upstream": [profile.upstream], "grant": [profile.name], **({"header": headers} if headers else {})}
-    add(config_dir, profile.name, given)
+    headers: list[str] = []
+    given = {
+        "upstream": [profile.upstream],
+        "grant": [profile.name],
+        **({"header": headers} if profile.headers else {}),
+    }
+    try:
+        for name, value in profile.headers.items():
+            headers.append(f"{name}: {keep_secret(config_dir, profile.name, name, value)}")
+        add(config_dir, profile.name, given)
+    except BaseException:  # then nothing names them
+        for text in headers:
+            Path(text.partition(": file:")[2]).unlink(missing_ok=True)
+        raise
     try:
         yield given
     except BaseException:
@@ -80,13 +88,9 @@ def _kept(original: Original | None, config_dir: Path, settings: Mapping[str, li
 
 
 def _take_back(config_dir: Path, name: str, settings: Mapping[str, Sequence[str]]) -> bool:
-    """Remove a profile and its secrets, if it still says what it did; whether it went."""
+    """Remove a profile, and with it its secrets, if it still says what it did; whether it went."""
     now = read(config_dir / FILE).profiles.get(name)
     if now is None or {key: list(texts) for key, texts in now.items()} != {key: list(t) for key, t in settings.items()}:
         return False
     remove(config_dir, name)
-    for text in settings.get("header", ()):
-        _, place, file = text.partition(": file:")
-        if place and Path(file).parent == config_dir.absolute() / _SECRETS:
-            Path(file).unlink(missing_ok=True)
     return True
