@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.standin import Standin
-from gateway.state import Record
+from gateway.state import EVERYONE, Halt, Record
 from tests.e2e.asked import answer, changed, pending
 from tests.e2e.process import PATIENCE, Gateway, Home, called_tools, decision
 
@@ -304,6 +304,41 @@ def test_a_gateway_that_ends_takes_its_questions_back(home: Home, standin: Stand
         pending(home)
         assert gateway.close() == 0
     assert not pending(home, 0)
+    assert ran(standin) == []
+
+
+def test_who_stops_everything_ends_what_is_held_too(home: Home, standin: Standin) -> None:
+    with Gateway(home, standin.url, policy=policy()) as gateway:
+        gateway.initialize()
+        identifier = begun(gateway)
+        pending(home)
+        changed(home, lambda tx: tx.switch.halt(Halt(EVERYONE, time.time(), "me", "Enough.", at_once=True)))
+        assert text(gateway.answer(identifier)["result"]).startswith("[POLICY DENIED] Stopped by the owner")
+        assert not pending(home, 0)
+    assert ran(standin) == []
+
+
+def test_an_approval_opens_nothing_that_was_stopped_meanwhile(home: Home, standin: Standin) -> None:
+    with Gateway(home, standin.url, policy=policy()) as gateway:
+        gateway.initialize()
+        identifier = begun(gateway)
+        pending(home)
+        changed(home, lambda tx: tx.switch.halt(Halt(EVERYONE, time.time(), "me", "Enough.")))
+        answer(home, "approve")
+        assert text(gateway.answer(identifier)["result"]).startswith("[POLICY DENIED] Stopped by the owner")
+        changed(home, lambda tx: tx.switch.lift(EVERYONE))
+        assert gateway.call(SEND, MAIL)["isError"] is False
+    assert ran(standin) == [SEND]
+
+
+def test_a_call_too_large_to_be_read_is_refused(home: Home, standin: Standin) -> None:
+    with Gateway(home, standin.url, policy=policy()) as gateway:
+        gateway.initialize()
+        said = gateway.call(SEND, {**MAIL, "body": "x" * 2**20})
+        assert text(said).startswith(
+            "[POLICY DENIED] Mail goes out. Nobody can be asked: its arguments are larger than a"
+        )
+        assert not pending(home, 0)
     assert ran(standin) == []
 
 
