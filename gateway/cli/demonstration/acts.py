@@ -5,6 +5,7 @@ expected. The cast remembers which calls were let through and which were not, so
 server's journal and the gateway's audit log whether that is what they saw.
 """
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,6 +31,9 @@ from gateway.cli.words import counted, latency, shown, tally
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools
 from gateway.state import reading
+
+_LOOKS: Final = 100
+_LOOK_SECONDS: Final = 0.02
 
 
 @dataclass(slots=True)
@@ -200,9 +204,12 @@ async def journal(cast_: Cast) -> Step:
 
 async def audit(cast_: Cast) -> Step:
     """Every judged call has its record."""
-    with reading(cast_.stage.state) as opened:
-        entries = opened.audit.newest(1000)
-    found = calls.merged(entries)
+    for _ in range(_LOOKS):  # what came of a call is written a moment behind its answer
+        with reading(cast_.stage.state) as opened:
+            found = calls.merged(opened.audit.newest(1000))
+        if not any(call.record.kind == "decided" and call.settled is None for call in found):
+            break
+        await asyncio.sleep(_LOOK_SECONDS)
     passed = [call for call in found if call.settled is not None]
     refused = [call for call in found if call.record.kind == "refused"]
     return Step(

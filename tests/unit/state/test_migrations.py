@@ -66,7 +66,7 @@ async def test_an_older_file_goes_forward_and_keeps_what_it_holds(
     state.close()
 
     def second(connection: sqlite3.Connection) -> None:
-        connection.execute("CREATE TABLE approvals (id INTEGER PRIMARY KEY)")
+        connection.execute("CREATE TABLE of_a_later_version (id INTEGER PRIMARY KEY)")
 
     monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, second))
     monkeypatch.setattr(migrations, "VERSION", VERSION + 1)
