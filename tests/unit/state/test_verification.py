@@ -272,3 +272,40 @@ def test_what_a_pruned_record_says_is_read_with_care(connection: sqlite3.Connect
     for values in ("{", "[]", '{"through": "6"}', "{}", None, json.dumps({"through": 6})):
         SqliteAudit(connection).append(replace(RECORD, kind="pruned", values=values))
     assert examined(connection).ok
+
+
+# --- only the end of it -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [0, 1, LOG - 1, LOG, LOG + 5])
+def test_the_end_of_a_log_that_was_written_is_whole(connection: sqlite3.Connection, number: int) -> None:
+    assert evidence(connection).verify_end(number) is None
+
+
+def test_the_end_of_an_empty_log_is_whole() -> None:
+    opened = written(records=0)
+    assert evidence(opened).verify_end(3) is None
+    opened.close()
+
+
+def test_a_change_among_the_newest_is_found_and_an_older_one_is_not_looked_for(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE audit SET tool = 'other' WHERE seq = ?", (LOG - 1,))
+    assert evidence(connection).verify_end(2) == Break(LOG - 1, f"record {LOG - 1} was changed", CHANGED)
+    assert evidence(connection).verify_end(1) is None
+
+
+def test_a_log_whose_end_was_cut_off_or_whose_ends_are_lost(connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM audit WHERE seq >= ?", (LOG - 1,))
+    cut = "the end of the log was cut off"
+    assert evidence(connection).verify_end(3) == Break(LOG - 1, f"records {LOG - 1} to {LOG} are missing", cut)
+    assert evidence(connection).verify_end(1) == Break(LOG - 1, f"record {LOG - 1} is missing", "it was deleted")
+    connection.execute("DELETE FROM audit_chain")
+    assert evidence(connection).verify_end(3) == Break(0, "nothing says where it begins and ends", ENDS)
+
+
+def test_going_through_a_log_tells_how_far_it_is() -> None:
+    opened = written(records=4096 + 1)
+    told: list[tuple[int, int]] = []
+    assert evidence(opened).verify((), lambda done, of: told.append((done, of))).ok
+    assert told == [(4096, 4097)]
+    opened.close()
