@@ -25,6 +25,7 @@ has read, a client, a server), so each form of the text keeps these rules:
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 from unicodedata import east_asian_width
 
@@ -41,6 +42,7 @@ _FOLDED: Final = ": "
 _LEAST_COLUMNS: Final = 20
 _LONGEST_NAME: Final = 100
 _MOST_NAMED: Final = 8
+_MOST_COUNTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def message(question: Question) -> str:
 
 def notice(question: Question) -> str:
     """The question in a line or two, without any value of an argument."""
-    named = [f"{_name(name)} ({_size(value)})" for name, value in list(question.arguments.items())[:_MOST_NAMED]]
+    named = [f"{_name(name)} ({_size(value)})" for name, value in islice(question.arguments.items(), _MOST_NAMED)]
     left = len(question.arguments) - len(named)
     more = [f"{_counted(left, 'more argument')}"] if left else []
     listed = ", ".join([*named, *more]) or "no arguments"
@@ -99,15 +101,28 @@ def _said(question: Question, measure: _Measure) -> list[str]:
         kept = f"with the same {', '.join(covering.paths)}" if covering.paths else "whatever its arguments"
         text = f"later calls {kept} too, for {_counted(covering.seconds, 'second')}"
         lines += _entry(f"{'covers':<7} ", text, measure, quoted=False)
-    leaves = list(_leaves("", dict(question.arguments)))
-    lines += ["", f"arguments: {_counted(len(leaves), 'value') if leaves else 'none'}"]
-    for label, value in leaves[: measure.values]:
+    arguments = dict(question.arguments)
+    count = _count(arguments)
+    some = "at least " if count == _MOST_COUNTED else ""
+    lines += ["", f"arguments: {some}{_counted(count, 'value')}" if count else "arguments: none"]
+    for label, value in islice(_leaves("", arguments), measure.values):
         lines += _leaf(f"  {_name(label)}  ", value, measure)
-    left = leaves[len(leaves) if measure.values is None else measure.values :]
-    if left:
-        size = sum(len(value if isinstance(value, str) else _plain(value)) for _, value in left)
-        lines.append(f"  … {_counted(len(left), 'more value')}, of {_counted(size, 'character')}, left out here …")
+    if measure.values is not None and count > measure.values:
+        more, size = _counted(count - measure.values, "more value"), _counted(len(serialise(arguments)), "byte")
+        lines.append(f"  … {some}{more} left out here, of arguments of {size} …")
     return lines
+
+
+def _count(arguments: Json) -> int:
+    """How many values have no parts, up to `_MOST_COUNTED`: this is done while other calls wait."""
+    count, inside = 0, [arguments]
+    while inside and count < _MOST_COUNTED:
+        value = inside.pop()
+        if isinstance(value, dict | list) and value:
+            inside.extend(islice(value.values() if isinstance(value, dict) else value, _MOST_COUNTED))
+        else:
+            count += 1
+    return count if arguments else 0
 
 
 def _leaves(path: str, value: Json) -> Iterator[tuple[str, Json]]:
@@ -131,7 +146,7 @@ def _leaf(label: str, value: Json, measure: _Measure) -> list[str]:
 
 def _entry(label: str, text: str, measure: _Measure, *, quoted: bool) -> list[str]:
     """A label and its text: beside it where that is plain and short, else below it."""
-    if "\n" not in text and not reverses(text) and len(text) < measure.width:
+    if len(text) < measure.width and "\n" not in text and not reverses(text):
         shown = "".join(_written(text, measure, quoted=quoted))
         beside = f'{label}"{shown}"' if quoted else f"{label}{shown}".rstrip()
         if _columns(beside) <= measure.width:

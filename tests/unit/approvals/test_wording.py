@@ -133,7 +133,13 @@ def test_lines_that_push_the_end_away_are_counted() -> None:
 def test_many_values_are_counted() -> None:
     said = full(asked({"list": [str(number) for number in range(1000)]}))
     assert "arguments: 1000 values" in said
-    assert "… 960 more values, of 2820 characters, left out here …" in said
+    assert "… 960 more values left out here, of arguments of 5900 bytes …" in said
+
+
+def test_very_many_values_are_not_counted_to_the_end() -> None:
+    said = full(asked({"list": [[0, 0]] * 50_000}))
+    assert "arguments: at least 10000 values" in said
+    assert "… at least 9960 more values left out here, of arguments of 300010 bytes …" in said
 
 
 @pytest.mark.parametrize(
