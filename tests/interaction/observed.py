@@ -1,26 +1,28 @@
-"""The gateway, watched: `python -m tests.interaction.observed run …` says on standard error what was imported.
+"""The gateway, watched: `python -m tests.interaction.observed run …` writes to a file (`PLACE`) what was imported.
 
-One line when the first message goes to the client, one at the end: `MARK`, then the top-level names of the loaded
-modules as a JSON list. The policy is not loaded meanwhile just because the machine is slow.
+One line when the first message goes to the client, one at the end: the top-level names of the loaded modules as a JSON
+list. The policy is not loaded meanwhile just because the machine is slow.
 """
 
 import json
 import os
 import sys
+from pathlib import Path
 
 from gateway import app
 from gateway.__main__ import main
 from gateway.stdio import Stdio
 
-MARK = "loaded modules: "
+PLACE = "OBSERVED_MODULES"
+"""The environment variable that names the file."""
 _send = Stdio.send
 _said: list[str] = []
 
 
 def say_what_is_loaded() -> None:
     names = sorted({name.partition(".")[0] for name in sys.modules})
-    _said.append(MARK + json.dumps(names))
-    print(_said[-1], file=sys.stderr, flush=True)
+    _said.append(json.dumps(names))
+    Path(os.environ[PLACE]).write_text("".join(f"{line}\n" for line in _said), encoding="utf-8")
 
 
 async def send(stdio: Stdio, line: bytes) -> None:

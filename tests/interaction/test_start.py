@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from gateway.standin import Standin
 from tests.e2e.process import ALLOW_ALL, Gateway, Home
-from tests.interaction.observed import MARK
+from tests.interaction.observed import PLACE
 from tests.interaction.requirements import shows
 from tests.interaction.wire import Json, modern
 
@@ -26,8 +27,8 @@ class Observed(Gateway):
     def loaded(self) -> list[set[str]]:
         """The top-level modules that were loaded at the first answer, and at the end, which is now."""
         assert self.close() == 0
-        said = self.errors.splitlines()
-        return [set(json.loads(text.removeprefix(MARK))) for text in said if text.startswith(MARK)]
+        said = Path(self.home.environment[PLACE]).read_text(encoding="utf-8")
+        return [set(json.loads(line)) for line in said.splitlines()]
 
 
 @shows("start.lean")
@@ -37,6 +38,7 @@ class Observed(Gateway):
 def test_before_the_first_answer_neither_the_sdk_nor_pydantic_is_imported(
     home: Home, standin: Standin, method: str, params: Json
 ) -> None:
+    home.environment[PLACE] = str(home.path / "modules.txt")
     with Observed(home, standin.url, policy=ALLOW_ALL) as gateway:
         assert "result" in gateway.request(method, params)
         first, _ = gateway.loaded()
@@ -47,6 +49,7 @@ def test_before_the_first_answer_neither_the_sdk_nor_pydantic_is_imported(
 @shows("start.lean")
 def test_the_sdk_is_never_imported_though_calls_of_both_eras_are_judged(home: Home, standin: Standin) -> None:
     call = {"name": "get_identity", "arguments": {}}
+    home.environment[PLACE] = str(home.path / "modules.txt")
     with Observed(home, standin.url, policy=ALLOW_ALL) as gateway:
         gateway.initialize()
         answers = [

@@ -204,12 +204,11 @@ async def journal(cast_: Cast) -> Step:
 
 async def audit(cast_: Cast) -> Step:
     """Every judged call has its record."""
+    found = _found(cast_)
     for _ in range(_LOOKS):  # what came of a call is written a moment behind its answer
-        with reading(cast_.stage.state) as opened:
-            found = calls.merged(opened.audit.newest(1000))
-        if not any(call.record.kind == "decided" and call.settled is None for call in found):
-            break
-        await asyncio.sleep(_LOOK_SECONDS)
+        if any(call.record.kind == "decided" and call.settled is None for call in found):
+            await asyncio.sleep(_LOOK_SECONDS)
+            found = _found(cast_)
     passed = [call for call in found if call.settled is not None]
     refused = [call for call in found if call.record.kind == "refused"]
     return Step(
@@ -229,6 +228,11 @@ async def audit(cast_: Cast) -> Step:
             ),
         ),
     )
+
+
+def _found(cast_: Cast) -> list[calls.JudgedCall]:
+    with reading(cast_.stage.state) as opened:
+        return calls.merged(opened.audit.newest(1000))
 
 
 Act: TypeAlias = Callable[[Cast], Awaitable[Step]]
