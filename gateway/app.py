@@ -16,11 +16,11 @@ import secrets
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway import __version__
 from gateway.announced import Announced
-from gateway.approvals import Channel, programs
+from gateway.approvals import Channel
 from gateway.approvals.desk import Desk
 from gateway.approvals.desktop import Desktop
 from gateway.approvals.in_client import InClient
@@ -56,6 +56,9 @@ from gateway.upstream.admission import Admission
 from gateway.upstream.headers import is_modern
 from gateway.upstream.http import HttpClient, HttpLimits
 from gateway.upstream.session import Upstream
+
+if TYPE_CHECKING:
+    from gateway.approvals.programs import Programs
 
 _LOG = logging.getLogger(__name__)
 
@@ -184,7 +187,7 @@ class Gateway:
         person = self._person(clock)
         self._channels: tuple[Channel, ...] = (
             person,
-            Desktop(settings.approve_desktop, clock, programs.find, self._may_click),
+            Desktop(settings.approve_desktop, clock, _programs, self._may_click),
         )
         self._interceptor = Interceptor(
             identity,
@@ -399,6 +402,13 @@ def _admitted(http: HttpClient, settings: Settings, clock: Clock) -> HttpClient 
         return http
     others = any(is_credential(header.name) for header in settings.header)
     return Admission(http, Later(client, clock, sign_in=settings.sign_in, others=others))
+
+
+def _programs() -> "Programs":
+    """The programs of this desktop; only where somebody has to be asked."""
+    from gateway.approvals import programs
+
+    return programs.find()
 
 
 def _say_why(task: asyncio.Task[None]) -> None:

@@ -20,12 +20,14 @@ import logging
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from gateway.approvals import Question, Resumed, Verdict, wording
-from gateway.approvals.programs import Programs, Start
 from gateway.clock import Clock
 from gateway.jsonrpc import Message
+
+if TYPE_CHECKING:
+    from gateway.approvals.programs import Programs, Start
 
 _LOG = logging.getLogger(__name__)
 Mode: TypeAlias = Literal["off", "notify", "dialog"]
@@ -46,7 +48,7 @@ class Desktop:
     name = "desktop"
 
     def __init__(
-        self, mode: Mode, clock: Clock, find: Callable[[], Programs], clicks: Callable[[], bool], *, most: int = _MOST
+        self, mode: Mode, clock: Clock, find: Callable[[], "Programs"], clicks: Callable[[], bool], *, most: int = _MOST
     ) -> None:
         self._mode = mode
         self._clock = clock
@@ -84,7 +86,7 @@ class Desktop:
     def resumed(self, request: Message) -> Resumed | None:  # noqa: ARG002  # as above
         return None
 
-    def _found(self) -> Programs:
+    def _found(self) -> "Programs":
         if self._programs is None:
             self._programs = self._find()
         return self._programs
@@ -97,7 +99,7 @@ class Desktop:
         self._noticed.append(now)
         return True
 
-    async def _run(self, start: Start, seconds: int) -> Verdict | None:
+    async def _run(self, start: "Start", seconds: int) -> Verdict | None:
         """Run a program to its end, for at most so many seconds; what it has answered."""
         self._open += 1
         try:
@@ -112,7 +114,7 @@ class Desktop:
             self._open -= 1
 
 
-async def _answer(start: Start) -> Verdict | None:
+async def _answer(start: "Start") -> Verdict | None:
     """What a program answers. It does not outlive this, however it ends."""
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     child = await asyncio.create_subprocess_exec(
