@@ -128,7 +128,7 @@ def _seen(ctx: click.Context, look: Callable[[Transaction], Iterable[_T]]) -> li
     if path is None or not path.exists():
         return []
     try:
-        with reading(path) as transaction:
+        with reading(path, patience=0) as transaction:
             return list(look(transaction))
     except GatewayError:  # as above
         return []

@@ -5,7 +5,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -138,15 +138,19 @@ class State:
 
     @contextmanager
     def durably(self) -> Iterator[None]:
-        """What is committed meanwhile is on the disk when it is committed: not even a power cut takes it back."""
+        """What is committed meanwhile is on the disk when it is committed: not even a power cut takes it back.
+
+        Raises `StateError`.
+        """
         self._durable += 1
-        self._database.connection.execute("PRAGMA synchronous = FULL")
         try:
+            self._glance(lambda: self._database.connection.execute("PRAGMA synchronous = FULL"))
             yield
         finally:
             self._durable -= 1
             if not self._durable:
-                self._database.connection.execute("PRAGMA synchronous = NORMAL")
+                with suppress(sqlite3.Error):  # what is more durable than it has to be is only slower
+                    self._database.connection.execute("PRAGMA synchronous = NORMAL")
 
     def look(self, work: Callable[[Transaction], T]) -> T:
         """Look at something that takes one statement, without a transaction and without waiting for anybody.
@@ -214,12 +218,12 @@ class State:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[Transaction]:
+def reading(path: Path, *, patience: float = PATIENCE_SECONDS) -> Iterator[Transaction]:
     """Look at the state file at `path` while gateways write to it; what would change it is refused.
 
-    Raises `StateError`.
+    A file that is just being made is waited for, up to `patience` seconds. Raises `StateError`.
     """
-    with database.reading(path) as connection:
+    with database.reading(path, patience=patience) as connection:
         yield _transaction(connection)
 
 

@@ -17,6 +17,7 @@ moment that waits for the disk.
 import asyncio
 import random
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -185,16 +186,22 @@ def connect(path: Path, *, timeout: float = 0) -> sqlite3.Connection:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(
+    path: Path, *, patience: float = PATIENCE_SECONDS, pause: Callable[[float], object] = time.sleep
+) -> Iterator[sqlite3.Connection]:
     """A connection that only reads, for commands: it never holds up a gateway, and waits itself where it must.
 
+    It waits for up to `patience` seconds, also for a file that has nothing in it yet: a gateway may be making it.
     Raises `StateError`, also for what goes wrong with the file while the block runs.
     """
     path = path.absolute()
-    connection = connect(path, timeout=PATIENCE_SECONDS)
+    connection = connect(path, timeout=patience)
     try:
         connection.execute("PRAGMA query_only = ON")
-        if (found := migrations.check(connection)) != migrations.VERSION:
+        found = _version_of_made(connection, patience, pause)
+        if not found:
+            raise StateError(f"the state file `{path}` is empty", "start the gateway once: it fills the file")
+        if found != migrations.VERSION:
             raise StateError(
                 f"the state file has version {found}", "start the gateway once: it brings the file up to date"
             )
@@ -203,3 +210,12 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise from_sqlite(error, path) from error
     finally:
         connection.close()
+
+
+def _version_of_made(connection: sqlite3.Connection, patience: float, pause: Callable[[float], object]) -> int:
+    """The version of the file, as soon as it has one; 0 if it gets none in time."""
+    left = patience
+    while not (found := migrations.check(connection)) and left > 0:
+        pause(_LONGEST_PAUSE)
+        left -= _LONGEST_PAUSE
+    return found

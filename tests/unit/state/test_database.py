@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import StateError
 from gateway.state import database as module
+from gateway.state import migrations
 from gateway.state.database import Database, connect, reading
 from gateway.state.files import prepare
 from gateway.state.migrations import VERSION
@@ -269,6 +270,27 @@ class TestReading:
             pass
         assert raised.value.message == f"the state file `{path}` cannot be opened"
         assert not path.exists()
+
+    def test_it_waits_for_whoever_is_just_making_the_file(self, path: Path) -> None:
+        prepare(path)
+        making = sqlite3.connect(path, isolation_level=None)
+        steps: list[Callable[[], object]] = [
+            lambda: making.execute("PRAGMA journal_mode = WAL"),
+            lambda: migrations.migrate(making),
+        ]
+        with reading(path, pause=lambda _: steps.pop(0)()) as connection:
+            assert migrations.version(connection) == VERSION
+        assert not steps
+        making.close()
+
+    def test_it_does_not_wait_for_ever(self, path: Path) -> None:
+        prepare(path)
+        pauses: list[float] = []
+        with pytest.raises(StateError) as raised, reading(path, pause=pauses.append):
+            pytest.fail("there is nothing to be read")
+        said = f"the state file `{path}` is empty\nhint: start the gateway once: it fills the file"
+        assert str(raised.value) == said
+        assert sum(pauses) == pytest.approx(module.PATIENCE_SECONDS)
 
 
 def test_a_path_is_never_read_as_options(tmp_path: Path) -> None:
