@@ -19,7 +19,7 @@ from gateway.jsonrpc import loads
 from gateway.policy import Facts, Policy, ToolCall, decide, load
 from gateway.standin import Standin, StandinOptions, catalogue
 from gateway.state import Record, reading
-from tests.e2e.process import SETTLING, Gateway, Home
+from tests.e2e.process import SETTLING, Gateway, Home, by_call
 
 Json = Any
 HANDSHAKE, STATELESS = "handshake", "stateless"
@@ -36,6 +36,8 @@ META: Mapping[str, Mapping[str, Json]] = {
     },
 }
 _OWN = ("initialize", "notifications/initialized", "tools/list")
+_OTHERS = 64
+"""Records that may stand between those of one call."""
 
 
 @dataclass
@@ -112,7 +114,8 @@ class Arena:
 
     def _newest_now(self, count: int) -> list[Record]:
         with reading(self.gateway.home.state) as transaction:
-            return [entry.record for entry in transaction.audit.newest(count)]
+            newest = transaction.audit.newest(count + _OTHERS)
+        return by_call([entry.record for entry in newest])[-count:]
 
     def good_call(self) -> Json:
         """A call that is allowed and answered; the message that must have arrived."""

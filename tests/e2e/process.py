@@ -60,15 +60,15 @@ class Home:
         return file
 
     def records(self) -> list[Record]:
-        """The audit log so far, oldest first.
+        """The audit log so far, call by call, the oldest first.
 
         What came of a call is written behind its answer, so this waits for it: for a moment, because of a call that is
-        still in flight, or whose process was killed, nothing comes.
+        still in flight, or whose process was killed, nothing comes. In the log it may stand behind the next decision.
         """
         waiting, deadline = threading.Event(), time.monotonic() + SETTLING
         while not all_settled(records := self.records_now()) and time.monotonic() < deadline:
             waiting.wait(0.005)
-        return records
+        return by_call(records)
 
     def records_now(self) -> list[Record]:
         """The audit log so far, oldest first, without what the gateway tried on itself."""
@@ -86,6 +86,12 @@ class Home:
         fresh = file.with_suffix(".new")
         fresh.write_text(str(before + seconds), encoding="utf-8")
         fresh.replace(file)
+
+
+def by_call(records: Sequence[Record]) -> list[Record]:
+    """Records, all of a call together."""
+    first = {record.decision_id: place for place, record in reversed(list(enumerate(records)))}
+    return sorted(records, key=lambda record: first[record.decision_id])
 
 
 class Gateway:
