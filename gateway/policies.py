@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from gateway.disk import why
 from gateway.errors import ConfigError, StateError, typed
 from gateway.policy import Layer, Policy, load
 from gateway.policy.problem import quoted
@@ -98,8 +99,7 @@ def read(file: Path) -> bytes:
             f"policy file `{file}` does not exist", "check the path, or write one with `keyid-gateway policy init`"
         ) from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"policy file `{file}` cannot be read: {reason}", "check its owner and mode") from None
+        raise ConfigError(f"policy file `{file}` cannot be read: {why(error)}", "check its owner and mode") from None
     if len(data) > MAX_POLICY_BYTES:
         raise ConfigError(
             f"policy file `{file}` is larger than {MAX_POLICY_BYTES // 2**20} MiB", "is it the right file?"

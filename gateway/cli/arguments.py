@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cli.words import shown
+from gateway.disk import why
 from gateway.errors import UsageError
 from gateway.jsonrpc import Json, loads
 
@@ -52,8 +53,9 @@ def _text(text: str) -> str:
             with Path(text[1:]).expanduser().open("rb") as stream:
                 data = stream.read(_LARGEST)
         except (OSError, RuntimeError) as error:
-            reason = (getattr(error, "strerror", None) or str(error)).lower()
-            raise UsageError(f"`{shown(text[1:])}` cannot be read: {reason}", "`@FILE` reads the arguments") from None
+            raise UsageError(
+                f"`{shown(text[1:])}` cannot be read: {why(error)}", "`@FILE` reads the arguments"
+            ) from None
     else:
         return text
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cli.screen import note
+from gateway.disk import why
 from gateway.errors import StateError
 from gateway.keyid import recommended
 from gateway.policies import Source, choose, exists, load_source, read
@@ -74,9 +75,8 @@ def state(path: Path) -> Iterator[Transaction | None]:
     try:
         there = path.exists()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         raise StateError(
-            f"the state file `{path}` cannot be looked at: {reason}", "check the mode of its folder"
+            f"the state file `{path}` cannot be looked at: {why(error)}", "check the mode of its folder"
         ) from None
     if not there:
         yield None

@@ -17,6 +17,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final, cast
 
+from gateway.disk import make_private, why
+
 _FORMAT: Final = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 _FILE_BYTES: Final = 2 * 2**20
 _FILES: Final = 3
@@ -85,8 +87,7 @@ def start(level: str, file: Path | None, *, least_said: str = "debug") -> None:
     root.addHandler(_Queue(handlers))
     logging.getLogger("asyncio").setLevel("WARNING")
     if unwritable is not None:
-        reason = (unwritable.strerror or str(unwritable)).lower()
-        root.warning("the log file `%s` cannot be written: %s", file, reason)
+        root.warning("the log file `%s` cannot be written: %s", file, why(unwritable))
 
 
 def stop() -> None:
@@ -122,7 +123,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def _file(path: Path) -> RotatingFileHandler:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     handler = _PrivateFile(path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8")
     handler.setFormatter(logging.Formatter(_FORMAT))
     return handler

@@ -10,16 +10,17 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway import disk
+from gateway.disk import PRIVATE, why
 from gateway.errors import ConfigError
 
 _LARGEST: Final = 32 * 2**20
 _BOM: Final = b"\xef\xbb\xbf"
-_PRIVATE: Final = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def read(named: Path, *, shared: bool = False) -> Content:
         try:
             descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         except FileNotFoundError:
-            return Content(named, file, None, _usual_mode() if shared else _PRIVATE)
+            return Content(named, file, None, _usual_mode() if shared else PRIVATE)
         with os.fdopen(descriptor, "rb") as stream:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
@@ -67,7 +68,7 @@ def read(named: Path, *, shared: bool = False) -> Content:
             _check_owner(named, found)
             return Content(named, file, stream.read(_LARGEST + 1), stat.S_IMODE(found.st_mode))
     except (OSError, RuntimeError) as error:
-        raise ConfigError(f"`{named}` cannot be read: {_reason(error)}", "check its owner and mode") from None
+        raise ConfigError(f"`{named}` cannot be read: {why(error)}", "check its owner and mode") from None
 
 
 def check_writable(content: Content) -> None:
@@ -89,43 +90,19 @@ def replace(content: Content, text: str, *, keep_in: Path, name: str) -> Path | 
     """
     check_writable(content)
     try:
-        make_private(keep_in)
+        disk.make_private(keep_in)
         with _alone(keep_in / "lock"):
             _check_unchanged(content)
             kept = None if content.data is None else _keep(keep_in, name, content.data)
-            draft = content.file.with_name(f".{content.file.name}.{os.getpid()}.new")
-            try:
-                _write(draft, content.written(text), content.mode)
+            with disk.drafted(content.file, content.written(text), content.mode) as draft:
                 _check_unchanged(content)
                 draft.replace(content.file)
-            finally:
-                with suppress(FileNotFoundError):
-                    draft.unlink()
             _sync_folder(content.file.parent)
     except OSError as error:
         raise ConfigError(
-            f"`{content.named}` cannot be written: {_reason(error)}", "check its folder and the disk"
+            f"`{content.named}` cannot be written: {why(error)}", "check its folder and the disk"
         ) from None
     return kept
-
-
-def write_private(file: Path, data: bytes) -> None:
-    """Write a file of ours whole, for its owner only. Raises `OSError`."""
-    make_private(file.parent)
-    draft = file.with_name(f".{file.name}.{os.getpid()}.new")
-    try:
-        _write(draft, data, _PRIVATE)
-        draft.replace(file)
-    finally:
-        with suppress(FileNotFoundError):
-            draft.unlink()
-
-
-def make_private(folder: Path) -> None:
-    """A folder that only its owner can enter, and those above it that are missing. Raises `OSError`."""
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    for place in reversed(missing):
-        place.mkdir(mode=0o700, exist_ok=True)
 
 
 def _keep(folder: Path, name: str, data: bytes) -> Path:
@@ -135,7 +112,7 @@ def _keep(folder: Path, name: str, data: bytes) -> Path:
     while True:
         kept = folder / f"{name}.{number}"
         try:
-            _write(kept, data, _PRIVATE)
+            disk.create(kept, data)
         except FileExistsError:
             number += 1
         else:
@@ -144,22 +121,6 @@ def _keep(folder: Path, name: str, data: bytes) -> Path:
 
 def _is_number(name: str) -> bool:
     return name.rpartition(".")[2].isdecimal()
-
-
-def _write(file: Path, data: bytes, mode: int) -> None:
-    """A new file, whole or none; never one that is there already."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(file, flags, _PRIVATE)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            if sys.platform != "win32":
-                os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-    except OSError:
-        file.unlink(missing_ok=True)
-        raise
 
 
 def _check_unchanged(content: Content) -> None:
@@ -209,7 +170,7 @@ def _sync_folder(folder: Path) -> None:
 @contextmanager
 def _alone(file: Path) -> Iterator[None]:
     """No other process of this program writes a client's file meanwhile; whoever holds it waits for the disk only."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, _PRIVATE)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, PRIVATE)
     try:
         _lock(descriptor)
         yield
@@ -228,7 +189,3 @@ else:
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

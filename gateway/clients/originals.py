@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
-from gateway.clients.files import write_private
+from gateway import disk
 from gateway.errors import ConfigError
 
 FORMAT: Final = 1
@@ -32,9 +32,10 @@ def keep(folder: Path, original: Original) -> None:
     """Keep it, instead of what was kept for the same entry. Raises `ConfigError`."""
     file = _file(folder, original.file, original.key, original.entry)
     try:
-        write_private(file, json.dumps({"format": FORMAT, **asdict(original)}).encode())
+        disk.make_private(folder)
+        disk.write(file, json.dumps({"format": FORMAT, **asdict(original)}).encode())
     except OSError as error:
-        raise ConfigError(f"`{file}` cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise ConfigError(f"`{file}` cannot be written: {disk.why(error)}") from None
 
 
 def find(folder: Path, file: str, key: str, entry: str) -> Original | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from gateway.credentials.client import Client
+from gateway.disk import why
 from gateway.errors import UpstreamError
 
 _LOG = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ async def ask(request: Request, tell: Tell, pasted: Pasted | None = None) -> Gra
     try:
         process = await _started()
     except OSError as error:  # such as too many processes, or a Python that an upgrade has taken away
-        said = (error.strerror or str(error)).lower()
+        said = why(error)
         return Failed("helper", f"the process that signs in cannot be started: {said}", None, lasting=False)
     assert process.stdin is not None  # noqa: S101 - a pipe was asked for
     forwarding: asyncio.Task[None] | None = None

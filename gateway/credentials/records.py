@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from gateway import disk
 from gateway.errors import StateError
 
 FORMAT: Final = 1
@@ -89,7 +90,7 @@ class Records:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StateError(f"`{path}` cannot be read: {_reason(error)}", "check its owner and mode") from None
+            raise StateError(f"`{path}` cannot be read: {disk.why(error)}", "check its owner and mode") from None
         try:
             return _parsed(text)
         except (ValueError, TypeError, KeyError):
@@ -105,28 +106,19 @@ class Records:
 
     def check_room(self, name: str) -> None:
         """That a sign-in can be kept, before anything is exchanged that works only once. Raises `StateError`."""
-        with self._fresh(name, " " * _USUAL) as fresh:
-            fresh.unlink()
+        with self._fresh(name, " " * _USUAL):
+            pass
 
     @contextmanager
     def _fresh(self, name: str, text: str) -> Iterator[Path]:
         """A file beside the one that is there, which is gone afterwards. Raises `StateError`."""
-        fresh = self.folder / f"{name}.{os.getpid()}.new"
         try:
             self._make_folder()
-            fresh.unlink(missing_ok=True)
-            try:
-                descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
+            with disk.drafted(self.path(name), text.encode()) as fresh:
                 yield fresh
-            finally:
-                fresh.unlink(missing_ok=True)
         except OSError as error:
             raise StateError(
-                f"the sign-in cannot be kept in `{self.folder}`: {_reason(error)}", "check the folder and the disk"
+                f"the sign-in cannot be kept in `{self.folder}`: {disk.why(error)}", "check the folder and the disk"
             ) from None
 
     def forget(self, name: str) -> bool:
@@ -136,7 +128,7 @@ class Records:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise StateError(f"`{self.path(name)}` cannot be removed: {_reason(error)}") from None
+            raise StateError(f"`{self.path(name)}` cannot be removed: {disk.why(error)}") from None
         return True
 
     @asynccontextmanager
@@ -151,7 +143,7 @@ class Records:
             descriptor = os.open(self.folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StateError(
-                f"`{self.folder}` cannot be locked: {_reason(error)}", "check its owner and mode"
+                f"`{self.folder}` cannot be locked: {disk.why(error)}", "check its owner and mode"
             ) from None
         try:
             await _acquire(descriptor, seconds, waits)
@@ -160,7 +152,7 @@ class Records:
             os.close(descriptor)
 
     def _make_folder(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        disk.make_private(self.folder)
         found = self.folder.stat()
         if sys.platform != "win32" and found.st_uid == os.geteuid() and found.st_mode & 0o077:
             self.folder.chmod(0o700)
@@ -243,7 +235,3 @@ else:
         except BlockingIOError:
             return False
         return True
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -9,15 +9,14 @@ The file is written whole or not at all, for its owner only.
 """
 
 import json
-import os
 import re
-import secrets
 import tomllib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from gateway import disk
+from gateway.disk import why
 from gateway.errors import ConfigError
 from gateway.settings.file import checked
 
@@ -64,7 +63,7 @@ def _read(path: Path) -> tuple[list[str], dict[str, object]]:
         text = path.read_bytes().decode().replace("\r\n", "\n") if path.exists() else ""
         return text.split("\n"), tomllib.loads(text)
     except OSError as error:
-        raise ConfigError(f"`{path}` cannot be read: {_reason(error)}", "check its owner and mode") from None
+        raise ConfigError(f"`{path}` cannot be read: {why(error)}", "check its owner and mode") from None
     except ValueError as error:
         raise ConfigError(f"`{path}` is not valid TOML: {error}", "mend it first: nothing was written") from None
 
@@ -115,9 +114,11 @@ def _write(path: Path, lines: Sequence[str], wanted: Mapping[str, object], name:
     checked(path, wanted)
     try:
         windows = path.exists() and b"\r\n" in path.read_bytes()
-        _replace(path.resolve() if path.is_symlink() else path, text.replace("\n", "\r\n") if windows else text)
+        place = path.resolve() if path.is_symlink() else path
+        disk.make_private(place.parent)
+        disk.write(place, (text.replace("\n", "\r\n") if windows else text).encode())
     except OSError as error:
-        raise ConfigError(f"`{path}` cannot be written: {_reason(error)}", "check the owner of its folder") from None
+        raise ConfigError(f"`{path}` cannot be written: {why(error)}", "check the owner of its folder") from None
 
 
 def _says(text: str, wanted: Mapping[str, object]) -> bool:
@@ -125,22 +126,3 @@ def _says(text: str, wanted: Mapping[str, object]) -> bool:
         return tomllib.loads(text) == wanted
     except ValueError:
         return False
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
-    finally:
-        with suppress(OSError):
-            draft.unlink()
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
+from gateway.disk import why
 from gateway.errors import ConfigError
 from gateway.settings.options import OPTIONS, Option
 from gateway.settings.values import profile as profile_name
@@ -52,8 +53,7 @@ def read(path: Path) -> SettingsFile:
         with path.open("rb") as stream:
             document = tomllib.load(stream)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"`{path}` cannot be read: {reason}", "check its owner and mode") from None
+        raise ConfigError(f"`{path}` cannot be read: {why(error)}", "check its owner and mode") from None
     except ValueError as error:  # not TOML, or not UTF-8
         raise ConfigError(f"`{path}` is not valid TOML: {error}", "one `name = value` a line") from None
     return checked(path, document)

@@ -3,12 +3,11 @@
 `add` is what `keyid-gateway profiles add` does, and whatever else makes an entry of a client into a profile.
 """
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from gateway import disk
 from gateway.credentials import is_credential
 from gateway.errors import ConfigError, UsageError
 from gateway.settings import editing
@@ -72,18 +71,11 @@ def keep_secret(config_dir: Path, name: str, what: str, value: str) -> str:
     `name` is the profile, `what` the header. What was kept under the same two is replaced.
     """
     file = _secret(config_dir, name, what)
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
-            stream.write(f"{value}\n")
-        draft.replace(file)
+        disk.make_private(file.parent)
+        disk.write(file, f"{value}\n".encode())
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"`{file}` cannot be written: {reason}", "check the owner of its folder") from None
-    finally:
-        with suppress(OSError):
-            draft.unlink()
+        raise ConfigError(f"`{file}` cannot be written: {disk.why(error)}", "check the owner of its folder") from None
     return f"file:{file}"
 
 

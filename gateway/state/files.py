@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TypeAlias
 
+from gateway import disk
 from gateway.errors import StateError
 from gateway.state.failures import from_system
 
@@ -21,7 +22,7 @@ def prepare(path: Path) -> Path:
     """The absolute path; the file and its folders are made where missing. `StateError` where it is not this user's."""
     path = path.absolute()
     try:
-        _make_folders(path.parent)
+        disk.make_private(path.parent)
         _make_file(path)
         _own(path)
     except OSError as error:
@@ -36,12 +37,6 @@ def identity(path: "Path | str") -> FileIdentity | None:
     except OSError:
         return None
     return (found.st_dev, found.st_ino)
-
-
-def _make_folders(folder: Path) -> None:
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    for place in reversed(missing):
-        place.mkdir(mode=0o700, exist_ok=True)
 
 
 def _make_file(path: Path) -> None:

@@ -4,13 +4,12 @@ What an upstream announced, and no more trusted than that: no decision is made b
 without ceremony (whole, mode 0600, moved into its place), and one that cannot be written or read is as good as none.
 """
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from gateway import disk
 from gateway.catalogue import Catalogue, Definition
 from gateway.jsonrpc import Json, loads, serialise
 
@@ -30,17 +29,12 @@ def keep(state: Path, server: str, tools: Mapping[str, Definition]) -> bool:
     file = place(state.absolute(), server)
     if len(text) > LARGEST:
         return False
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         if file.is_file() and file.stat().st_size == len(text) and file.read_bytes() == text:
             return True
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(text)
-        draft.replace(file)
+        disk.make_private(file.parent)
+        disk.write(file, text, durable=False)
     except OSError:
-        with suppress(OSError):
-            draft.unlink()
         return False
     return True
 

@@ -10,12 +10,12 @@ is signed or checked, never by `run`.
 
 import base64
 import binascii
-import os
 import stat
 import sys
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from gateway import disk
 from gateway.errors import ConfigError, typed
 from gateway.state.heads import Head
 
@@ -38,9 +38,8 @@ def make_key(path: Path) -> str:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(text)
+        disk.make_private(path.parent)
+        disk.create(path, text)
     except OSError as error:
         raise _unusable(path, error) from error
     return _text(key.public_key().public_bytes_raw())
@@ -102,9 +101,8 @@ def _private(path: Path) -> bytes:
 
 
 def _unusable(path: Path, error: OSError) -> ConfigError:
-    reason = (error.strerror or str(error)).lower()
     return ConfigError(
-        f"the key `{path}` cannot be used: {reason}", "check the owner and the mode of it and its folder"
+        f"the key `{path}` cannot be used: {disk.why(error)}", "check the owner and the mode of it and its folder"
     )
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from gateway import __version__
+from gateway import __version__, disk
 from gateway.cli.checkup.examination import Examined
 from gateway.cli.checkup.finding import Finding, failed, ok, unchecked, warning
 from gateway.cli.words import counted, shown
@@ -140,8 +140,7 @@ def _started(entry: Entry) -> Finding:
     try:
         opened, said = _opened(entry)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        return failed("clients", f"{entry.where} cannot start: `{shown(entry.command)}`: {reason}", again)
+        return failed("clients", f"{entry.where} cannot start: `{shown(entry.command)}`: {disk.why(error)}", again)
     name = entry.where
     if opened.failure is not None:
         return failed(

@@ -17,6 +17,7 @@ from gateway.cli.words import counted, shown, span
 from gateway.credentials import is_credential, vault
 from gateway.credentials.client import Client
 from gateway.credentials.records import Record, Records
+from gateway.disk import why
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.upstream.failures import no_tls, reason
@@ -36,7 +37,7 @@ def check(examined: Examined) -> Iterator[Finding]:
     try:
         found = {address[4][0] for address in socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)}
     except OSError as error:
-        says = f"the name `{shown(origin.host)}` cannot be resolved: {(error.strerror or str(error)).lower()}"
+        says = f"the name `{shown(origin.host)}` cannot be resolved: {why(error)}"
         yield failed("server", says, "check `--upstream`, the network, and the name server of this machine")
         yield from _not_reached(*_LATER)
         return

@@ -13,6 +13,7 @@ from typing import Final
 from gateway.cli.checkup.examination import Examined
 from gateway.cli.checkup.finding import Finding, failed, ok, warning
 from gateway.cli.words import counted, local, span
+from gateway.disk import why
 from gateway.errors import StateError
 from gateway.state import reading
 from gateway.state.database import connect
@@ -74,9 +75,8 @@ def _to_be_made(path: Path, folder: Path) -> Finding:
     try:
         mode = folder.stat().st_mode
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         return failed(
-            "state", f"`{folder}` cannot be looked at: {reason}", "check the owner and the mode of that folder"
+            "state", f"`{folder}` cannot be looked at: {why(error)}", "check the owner and the mode of that folder"
         )
     if not mode & 0o200:
         cure = f"give yourself the right to write there, or choose another place: `--state`; `chmod u+w '{folder}'`"

@@ -16,7 +16,8 @@ from gateway.cli.installing.planning import Plan, Wanted
 from gateway.cli.screen import note, say
 from gateway.cli.words import shown
 from gateway.clients import BY_NAME
-from gateway.clients.files import check_writable, make_private, read
+from gateway.clients.files import check_writable, read
+from gateway.disk import make_private, why
 from gateway.errors import ConfigError, UsageError
 from gateway.settings import config_dir, load
 
@@ -193,5 +194,4 @@ def _make_folder(folder: Path, *, private: bool) -> None:
         else:
             folder.mkdir()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"`{folder}` cannot be made: {reason}", "check the folder it would be in") from None
+        raise ConfigError(f"`{folder}` cannot be made: {why(error)}", "check the folder it would be in") from None

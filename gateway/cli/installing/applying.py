@@ -9,6 +9,7 @@ from typing import Final
 from gateway.cli.installing.planning import Plan, Profile
 from gateway.clients import files, originals
 from gateway.clients.originals import Original
+from gateway.disk import make_private, why
 from gateway.errors import ConfigError, UsageError
 from gateway.settings.file import FILE, read
 from gateway.settings.profiles import add, keep_secret, remove
@@ -20,9 +21,9 @@ WRAPPED: Final = "wrapped"
 def apply(plan: Plan, config_dir: Path) -> Path | None:
     """Write one file; where what was there before is kept. Raises `ConfigError`, and then nothing is changed."""
     try:
-        files.make_private(config_dir)
+        make_private(config_dir)
     except OSError as error:
-        raise ConfigError(f"`{config_dir}` cannot be made: {(error.strerror or str(error)).lower()}") from None
+        raise ConfigError(f"`{config_dir}` cannot be made: {why(error)}") from None
     with _profile(plan.profile, config_dir) as settings, _kept(plan.keep, config_dir, settings):
         stem = f"{plan.client.name}.{plan.content.named.name}"
         return files.replace(plan.content, plan.text, keep_in=config_dir / BACKUPS, name=stem)

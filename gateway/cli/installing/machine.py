@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.clients import BY_NAME, CLIENTS, Client, System
+from gateway.disk import why
 from gateway.errors import ConfigError, UsageError
 
 
@@ -60,8 +61,7 @@ def _is_there(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"`{path}` cannot be looked at: {reason}", "check the mode of its folders") from None
+        raise ConfigError(f"`{path}` cannot be looked at: {why(error)}", "check the mode of its folders") from None
 
 
 def _packages(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from gateway.cli.progress import working
 from gateway.cli.screen import note
 from gateway.cli.words import counted
 from gateway.clock import SystemClock
+from gateway.disk import why
 from gateway.errors import StateError, UsageError
 from gateway.settings import Settings
 from gateway.state import Entry
@@ -95,8 +96,9 @@ def _opened(output: Path | None) -> Iterator[IO[str]]:
     try:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"`{output}` cannot be written: {reason}", "choose a new file in a folder of yours") from None
+        raise UsageError(
+            f"`{output}` cannot be written: {why(error)}", "choose a new file in a folder of yours"
+        ) from None
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
         yield stream
 

@@ -1,14 +1,13 @@
 """`policy fmt`: policies in the one layout."""
 
 import difflib
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import click
 
+from gateway import disk
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import policy_in_force
 from gateway.cli.screen import document, note, say, verbatim
@@ -75,21 +74,10 @@ def _lay_out(file: Path) -> Laid:
 def _replace(file: Path, text: str) -> None:
     """Write a file whole or not at all, with the mode it has; a gateway that follows it never sees half of it."""
     place = file.resolve()
-    draft = place.with_name(f".{place.name}.{os.getpid()}")
     try:
-        mode = place.stat().st_mode & 0o777
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.chmod(mode)
-        draft.replace(place)
+        disk.write(place, text.encode(), place.stat().st_mode & 0o777)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"`{file}` cannot be written: {reason}", "check its owner and mode") from None
-    finally:
-        with suppress(OSError):
-            draft.unlink()
+        raise ConfigError(f"`{file}` cannot be written: {disk.why(error)}", "check its owner and mode") from None
 
 
 def _tell(laid: list[Laid], *, check: bool) -> None:

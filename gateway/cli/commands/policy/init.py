@@ -1,13 +1,13 @@
 """`policy init`: a policy to begin with, to be edited: the recommended pack, or one made of the server's tools."""
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import click
 
+from gateway import disk
 from gateway.authoring.scan import as_json as json_text
 from gateway.authoring.scan import as_yaml as yaml_text
 from gateway.cli.commands.policy import scan as scanning
@@ -92,27 +92,15 @@ def write(path: Path, text: str, *, force: bool) -> None:
     """
     if path.is_dir():
         raise UsageError(f"`{path}` is a folder", "name the file to write")
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        if not path.parent.exists():
-            path.parent.mkdir(mode=0o700, parents=True)
-        _write_draft(draft, text)
-        if force:
-            draft.replace(path)
-        else:
-            os.link(draft, path)  # unlike a rename, this fails where a file is
+        disk.make_private(path.parent)
+        with disk.drafted(path, text.encode()) as draft:
+            if force:
+                draft.replace(path)
+            else:
+                os.link(draft, path)  # unlike a rename, this fails where a file is
     except FileExistsError:
         raise UsageError(f"`{path}` exists already", "`--force` replaces it; `policy init -` only prints") from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"`{path}` cannot be written: {reason}", "choose another place: `policy init FILE`") from None
-    finally:
-        with suppress(OSError):
-            draft.unlink()
-
-
-def _write_draft(draft: Path, text: str) -> None:
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
+        hint = "choose another place: `policy init FILE`"
+        raise ConfigError(f"`{path}` cannot be written: {disk.why(error)}", hint) from None
