@@ -145,7 +145,7 @@ class Arena:
         assert "structuredContent" not in denial
         assert denial.get("resultType") == ("complete" if self.era == STATELESS else None)
         said = denial["_meta"]["keyid-gateway/decision"]
-        records = {record.decision_id: record for record in self.newest(3)}
+        records = {record.decision_id: record for record in self.newest(5)}
         record = records[said["decision_id"]]
         assert (record.kind, record.tool, record.rule, record.effect) == ("refused", tool, said["rule"], "deny")
         return denial
@@ -195,7 +195,8 @@ def exact(text: str) -> Json:
 def open_arena(path: Path, document: Mapping[str, Json], era: str, *arguments: str) -> Iterator[Arena]:
     """An arena in a home of its own; what happened in it is judged again when it closes."""
     with Standin(StandinOptions(), clock=SystemClock()) as standin:
-        gateway = Gateway(Home(path), standin.url, *arguments, policy=document)
+        home = Home(path, {"KEYID_GATEWAY_APPROVAL_WAIT": "0"})  # nobody is there to be waited for
+        gateway = Gateway(home, standin.url, *arguments, policy=document)
         with gateway:
             if era == HANDSHAKE:
                 gateway.initialize()
