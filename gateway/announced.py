@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from gateway.catalogue import Catalogue
-from gateway.errors import StateError
+from gateway.errors import StateError, meant
 from gateway.policy import Policy
 from gateway.policy.problem import quoted
 from gateway.state import lists
 
 _LOG = logging.getLogger(__name__)
 _SAID: Final = 5
-_COMPARED: Final = 5000
-"""Names that a misspelt one is compared with: more would take seconds."""
 
 
 def not_announced(policy: Policy, names: Collection[str]) -> list[str]:
@@ -41,15 +39,6 @@ def unjudgeable(policy: Policy, catalogue: Catalogue) -> dict[str, str]:
             if cause is not None:
                 found[name] = cause
     return found
-
-
-def meant(name: str, names: Collection[str]) -> str | None:
-    """The name that was probably meant by another."""
-    if len(names) > _COMPARED or len(name) > 128:
-        return None
-    from difflib import get_close_matches  # here, because this module is on the way to the first answer
-
-    return next(iter(get_close_matches(name, names, n=1)), None)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,21 @@ Messages are lower case, without a final period, with back-ticks round the words
 hint says what to do. The exit codes are part of the interface (README, "Exit codes").
 """
 
-from typing import ClassVar
+from collections.abc import Collection
+from typing import ClassVar, Final
+
+_LONGEST: Final = 128
+_MOST: Final = 5000
+"""Names that a word is compared with, and their length: more would take seconds."""
+
+
+def meant(word: str, known: Collection[str], *, cutoff: float = 0.6) -> str | None:
+    """The name that was probably meant by a word that is none of them; None where no name is like it."""
+    if len(word) > _LONGEST or len(known) > _MOST:
+        return None
+    from difflib import get_close_matches  # only for a mistake
+
+    return next(iter(get_close_matches(word, [name for name in known if len(name) <= _LONGEST], 1, cutoff)), None)
 
 
 def typed(*words: str) -> str:

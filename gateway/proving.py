@@ -162,7 +162,7 @@ class Proving:
         if said.get("rule") == "(state)":
             self._unavailable = refuse_state("the state file could not be used")
             return None
-        if said.get("rule") != "(hidden)":
+        if str(said.get("rule")).rpartition(":")[2] != "(hidden)":  # of whichever layer says so first
             return _fault(f"a call of a hidden tool was answered with {said.get('rule') or 'no refusal'}")
         if not await self._recorded(said.get("decision_id"), name):
             return _fault("the refusal of a hidden tool left no record")

@@ -11,7 +11,6 @@ is spoken of.
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 from gateway.authoring.findings import Finding
@@ -19,6 +18,7 @@ from gateway.authoring.implied import entries, implied
 from gateway.authoring.loopholes import ELSEWHERE, conditions, loopholes, matched
 from gateway.authoring.risk import assess
 from gateway.catalogue import Catalogue, Definition
+from gateway.errors import meant
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools
 from gateway.policy import Policy
@@ -33,7 +33,6 @@ from gateway.policy.source import places
 _SLIP: Final = 0.88
 """How alike a name must be to a published one to be taken for a slip: as `send_emial` is to `send_email`."""
 _NAMED: Final = 5
-_COMPARED: Final = 5000
 _TOOL_FACTS: Final = ("session.calls", "grant.seconds_since")
 _SINGLE_CLASS: Final = re.compile(r"(\\[A-Za-z]|\[[^\]]+\]|\.)[+*?]?")
 _FLAGS: Final = re.compile(r"\(\?[a-zA-Z]+\)")
@@ -84,18 +83,16 @@ def _asked(policy: Policy) -> Iterator[tuple[str, str]]:
 def _unknown(name: str, known: Collection[str], where: str, *, at_key: bool) -> Iterator[Finding]:
     if name in known:
         return
-    close = get_close_matches(name, known, n=1) if len(known) <= _COMPARED and len(name) <= 128 else []
-    hint = f"did you mean {quoted(close[0])}?" if close else "`keyid-gateway tools` lists what it has"
+    close = meant(name, known)
+    hint = f"did you mean {quoted(close)}?" if close else "`keyid-gateway tools` lists what it has"
     yield Finding(where, f"the server has no tool {quoted(name)}", hint, at_key=at_key)
 
 
 def _slip(name: str, known: Collection[str], where: str, *, at_key: bool) -> Iterator[Finding]:
-    if name in known or len(name) > 128:
-        return
-    close = get_close_matches(name, known, n=1, cutoff=_SLIP)
-    if close and not _differs_by_plural(name, close[0]):
+    close = None if name in known else meant(name, known, cutoff=_SLIP)
+    if close is not None and not _differs_by_plural(name, close):
         message = f"KeyID publishes no tool {quoted(name)}"
-        yield Finding(where, message, f"did you mean {quoted(close[0])}? --live asks the server", at_key=at_key)
+        yield Finding(where, message, f"did you mean {quoted(close)}? --live asks the server", at_key=at_key)
 
 
 def _differs_by_plural(name: str, other: str) -> bool:
@@ -130,8 +127,8 @@ def _paths(policy: Policy, catalogue: Catalogue | None) -> Iterator[Finding]:
 
 def _missing(entry: Entry, text: str, missing: tuple[str, Collection[str]]) -> tuple[str, str]:
     name, known = missing
-    close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {quoted(close[0])}?" if close else "it has " + (", ".join(map(quoted, known)) or "none")
+    close = meant(name, known)
+    hint = f"did you mean {quoted(close)}?" if close else "it has " + (", ".join(map(quoted, known)) or "none")
     return f"{quoted(entry.key)} has no argument {quoted(text)}: its schema does not name {quoted(name)}", hint
 
 

@@ -1,6 +1,5 @@
 """The questions about calls, for the commands that answer them: which is meant, how it stands, the PIN."""
 
-import difflib
 import getpass
 import secrets
 import sys
@@ -11,7 +10,7 @@ from typing import Final
 from gateway.approvals import Verdict, answers
 from gateway.cli.owner import act, ask_for_a_person, user
 from gateway.cli.words import local, shown, span
-from gateway.errors import GatewayError, UsageError
+from gateway.errors import GatewayError, UsageError, meant
 from gateway.state import Transaction
 from gateway.state.approvals import Standing
 from gateway.state.passcode import Passcode
@@ -41,8 +40,8 @@ def find(tx: Transaction, text: str, now: float) -> Standing:
             f"several questions have an id that begins with `{shown(text, 40)}`", f"{some}: write more of it"
         )
     ids = [each.question.id for each in tx.approvals.pending(now)]
-    close = difflib.get_close_matches(wanted, ids, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else _LIST
+    close = meant(wanted, ids)
+    hint = f"did you mean `{close}`?" if close else _LIST
     raise UsageError(f"no question has the id `{shown(text, 40)}`", hint)
 
 

@@ -1,12 +1,11 @@
 """A command line that does not make sense, said in our words with a hint that says what was probably meant."""
 
-from difflib import get_close_matches
 from typing import Final
 
 import click
 
 from gateway.cli.words import shown
-from gateway.errors import UsageError
+from gateway.errors import UsageError, meant
 
 _LONGEST: Final = 80
 
@@ -22,11 +21,11 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            close = get_close_matches(args[0], self.commands, n=1)
+            close = meant(args[0], self.commands)
             known = "commands are " + ", ".join(f"`{name}`" for name in self.commands)
             raise UsageError(
                 f"unknown command `{ctx.command_path} {shown(args[0], _LONGEST)}`",
-                f"did you mean `{ctx.command_path} {close[0]}`?" if close else known,
+                f"did you mean `{ctx.command_path} {close}`?" if close else known,
             )
         return super().resolve_command(ctx, args)
 
@@ -38,8 +37,8 @@ def as_usage_error(error: click.ClickException) -> UsageError:
     help_hint = f"`{path} --help` says what can be given"
     match error:
         case click.NoSuchOption():
-            close = get_close_matches(error.option_name, _flags(context), n=1)
-            hint = f"did you mean `{close[0]}`?" if close else help_hint
+            close = meant(error.option_name, _flags(context))
+            hint = f"did you mean `{close}`?" if close else help_hint
             return UsageError(f"unknown flag `{shown(error.option_name, _LONGEST)}`", hint)
         case click.BadOptionUsage():
             return UsageError(

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final, Literal, TypeAlias
 
 from gateway.authoring.risk import assess
 from gateway.authoring.trust import Finding, audit, risks
 from gateway.authoring.trust.drift import new_findings
 from gateway.cli.words import named, shown
-from gateway.errors import UsageError
+from gateway.errors import UsageError, meant
 from gateway.jsonrpc import Json
 from gateway.jsonrpc.text import loads_leniently
 from gateway.keyid import known_tools
@@ -75,8 +74,8 @@ def chosen(found: Sequence[Pinned], names: Collection[str]) -> list[Pinned]:
     known = {each.name for each in found}
     for name in names:
         if name not in known:
-            close = get_close_matches(name, sorted(known), n=1)
-            hint = f"did you mean `{shown(close[0])}`?" if close else "`keyid-gateway pins list` shows what is pinned"
+            close = meant(name, sorted(known))
+            hint = f"did you mean `{shown(close)}`?" if close else "`keyid-gateway pins list` shows what is pinned"
             raise UsageError(f"nothing is pinned under the name `{shown(name, 80)}`", hint)
     return [each for each in found if each.name in names]
 

@@ -117,8 +117,9 @@ class Policy:
         )
 
     def hiding(self, tool: str) -> "Policy":
-        """The same policy, compiled together with one more name under `hide`."""
-        return replace(self, hide={**self.hide, tool: "/hide/-"})
+        """The same policy, compiled together with one more name under `hide`, in every layer."""
+        also = tuple(layer.hiding(tool) for layer in self.also)
+        return replace(self, hide={**self.hide, tool: "/hide/-"}, also=also)
 
     def applied(self, tool: str) -> Applied:
         """Everything that this document says of a tool."""

@@ -3,7 +3,6 @@
 Which keys are known where is read off the models, so a new field needs no line here.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import get_args
@@ -11,6 +10,7 @@ from typing import get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.errors import meant
 from gateway.jsonrpc import Json
 from gateway.policy.document import Document, Strict, keys
 from gateway.policy.fields import FAULT, one_of
@@ -90,8 +90,8 @@ def _missing(name: str, place: _Place, shape: type[Strict]) -> Fault:
 
 def _unknown(name: str, model: type[Strict]) -> Fault:
     known = tuple(keys(model))
-    close = difflib.get_close_matches(name.lower(), known, n=1) if len(name) < 100 else []
-    hint = f"did you mean `{close[0]}`?" if close else "known here: " + ", ".join(f"`{key}`" for key in keys(model))
+    close = meant(name.lower(), known)
+    hint = f"did you mean `{close}`?" if close else "known here: " + ", ".join(f"`{key}`" for key in keys(model))
     return Fault(f"unknown key {quoted(name)}", hint)
 
 

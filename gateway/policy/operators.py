@@ -5,7 +5,6 @@ reached is unjudgeable; an absent one does not hold (but for `exists`); null cou
 null for it to be compared with.
 """
 
-import difflib
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TypeAlias, cast
 
 import re2
 
+from gateway import errors
 from gateway.jsonrpc import Json
 from gateway.policy.problem import Fault, quoted
 from gateway.policy.values import (
@@ -36,7 +36,6 @@ Test: TypeAlias = Callable[[Json], Truth]
 LONGEST_PATTERN = 4096
 """Characters of a pattern; RE2 itself bounds what it compiles to (8 MiB)."""
 
-_LONGEST_WORD = 40
 _WORDS: Mapping[str, frozenset[str]] = {
     "eq": frozenset({"=", "==", "===", "equals", "equal", "is"}),
     "neq": frozenset({"!=", "!==", "<>", "ne", "not_equals", "not_equal", "is_not"}),
@@ -73,8 +72,7 @@ def fault(name: str, operand: Json) -> Fault | None:
 def meant(name: str) -> str | None:
     """The operator that was probably meant by something that is none: by its sign, its word, or a slip of it."""
     word = name.strip().lower()
-    close = difflib.get_close_matches(word, OPERATORS, n=1) if len(word) < _LONGEST_WORD else []
-    return next((operator for operator, others in _WORDS.items() if word in others), next(iter(close), None))
+    return next((operator for operator, others in _WORDS.items() if word in others), errors.meant(word, OPERATORS))
 
 
 def bind(name: str, operand: Json) -> Judge:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, TypeAlias, cast
 
 from gateway.disk import why
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, meant
 from gateway.settings.options import OPTIONS, Option
 from gateway.settings.values import profile as profile_name
 
@@ -136,10 +136,8 @@ def _mistakes_of_profiles(profiles: object) -> Iterator[_Mistake]:
 
 def suggest(name: str, known: "Mapping[str, object] | set[str] | frozenset[str]") -> str:
     """What was probably meant by a name, or all that could have been."""
-    from difflib import get_close_matches  # only for a mistake
-
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else "known are " + ", ".join(f"`{item}`" for item in sorted(known))
+    close = meant(name, known)
+    return f"did you mean `{close}`?" if close else "known are " + ", ".join(f"`{item}`" for item in sorted(known))
 
 
 # --- as texts ---------------------------------------------------------------------------------------------------------

@@ -6,16 +6,20 @@ named, it is the default of everything else.
 
 A name that nobody knows, in the file or in the environment, is an error: a setting that is accepted and not in force
 would be worse than none.
+
+A credential belongs to the server beside which it was written. Where another one is in force, what the same table says of
+headers and of OAuth is left out: else `--upstream` would hand a profile's token to whoever is named there.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import platformdirs
 
-from gateway.errors import ConfigError, GatewayError, UsageError
+from gateway.errors import ConfigError, GatewayError, UsageError, meant
 from gateway.settings.file import FILE, SettingsFile, Texts, read, suggest
 from gateway.settings.model import APP, KEYID, Settings
 from gateway.settings.options import KEYID_URL, OPTIONS, PREFIX, Option
@@ -121,6 +125,9 @@ def find(flags: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> 
     profile = _known(chosen, file)
     own = file.profiles.get(profile, {})
     assumed: Texts = BUILT_IN.get(profile, {}) if chosen is not None else {}
+    option = _BY_NAME["upstream"]
+    upstream = _outside(option, flags, environment) or _in_the_profile(option, profile, own, assumed)
+    own, settings = _meant_for(upstream, own), _meant_for(upstream, file.settings)
     return Sources(
         folder,
         file,
@@ -128,7 +135,7 @@ def find(flags: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> 
         tuple(
             _outside(option, flags, environment)
             or _in_the_profile(option, profile, own, assumed)
-            or _in_the_file(option, file.settings)
+            or _in_the_file(option, settings)
             or Found(option, (), "default", "default")
             for option in OPTIONS
         ),
@@ -159,6 +166,23 @@ def _in_the_file(option: Option, settings: Texts) -> Found | None:
     return Found(option, settings[option.name], "file", f"{FILE}: {option.name}") if option.name in settings else None
 
 
+def _meant_for(upstream: Found | None, table: Texts) -> Texts:
+    """What a table says where this upstream is in force: the credentials of another one it keeps to itself."""
+    if upstream is None or "upstream" not in table or _origin(upstream.texts[-1]) == _origin(table["upstream"][-1]):
+        return table
+    return {name: texts for name, texts in table.items() if name != "header" and not name.startswith("oauth_")}
+
+
+def _origin(url: str) -> tuple[str, ...]:
+    """Whose address it is; that of a text that is no URL is nobody's but its own."""
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return (url,)
+    return (parts.scheme, parts.hostname or url, str(port))
+
+
 def _known(chosen: Found | None, file: SettingsFile) -> str:
     """The name of the profile in use. Raises where there is none of that name."""
     if chosen is None:
@@ -173,14 +197,12 @@ def unknown_profile(
     name: str, known: Sequence[str], where: str = "", error: type[ConfigError | UsageError] = UsageError
 ) -> GatewayError:
     """That there is no profile of this name, which was perhaps meant, and which there are."""
-    from difflib import get_close_matches  # only for a mistake
-
-    close = get_close_matches(name, known, n=1)
-    meant = f"did you mean `{close[0]}`? " if close else ""
+    close = meant(name, known)
+    perhaps = f"did you mean `{close}`? " if close else ""
     there = ", ".join(f"`{item}`" for item in known)
     return error(
         f"{where}there is no profile `{name}`",
-        f"{meant}there {'is' if len(known) == 1 else 'are'} {there}; `keyid-gateway profiles add` makes another",
+        f"{perhaps}there {'is' if len(known) == 1 else 'are'} {there}; `keyid-gateway profiles add` makes another",
     )
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, cast
 
 import click
@@ -16,7 +15,7 @@ from gateway.cli.in_force import policy_in_force, state
 from gateway.cli.results import lines, said
 from gateway.cli.screen import document, note, say
 from gateway.cli.words import amount, local, rate, shown
-from gateway.errors import UpstreamError, UsageError, typed
+from gateway.errors import UpstreamError, UsageError, meant, typed
 from gateway.halted import halted
 from gateway.jsonrpc import Json, Message, serialise
 from gateway.keyid import known_tools
@@ -254,8 +253,8 @@ def _show(answer: _Answer) -> None:
 
 
 def _say_meant(tool: str, known: Sequence[str]) -> None:
-    close = get_close_matches(tool, known, n=1)
-    note(f"hint: did you mean `{shown(close[0])}`?" if close else "hint: `keyid-gateway tools` lists what there is")
+    close = meant(tool, known)
+    note(f"hint: did you mean `{shown(close)}`?" if close else "hint: `keyid-gateway tools` lists what there is")
 
 
 # --- without calling --------------------------------------------------------------------------------------------------

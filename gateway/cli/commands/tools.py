@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from gateway.announced import meant, not_announced, unjudgeable
+from gateway.announced import not_announced, unjudgeable
 from gateway.authoring.risk import assess
 from gateway.catalogue import Catalogue
 from gateway.cli.doubts import report
@@ -16,6 +16,7 @@ from gateway.cli.in_force import InForce, policy_in_force
 from gateway.cli.screen import Row as Cells
 from gateway.cli.screen import document, note, say, table
 from gateway.cli.words import amount, counted, named, rate, shown, tally
+from gateway.errors import meant
 from gateway.filters import Listing, visible
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools

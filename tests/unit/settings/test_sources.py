@@ -185,6 +185,58 @@ def test_a_settings_file_of_a_version_that_is_not_known_is_refused_whatever_it_s
     assert refused.value.exit_code == 3
 
 
+KEPT = """
+upstream = "https://mine.example/mcp"
+header = ["Authorization: Bearer mine"]
+max_depth = 50
+
+[profiles.work]
+upstream = "https://work.example/mcp"
+header = ["Authorization: Bearer work"]
+oauth_client_id = "gateway"
+oauth_issuer = "https://login.example"
+grant = "worker"
+
+[profiles.bare]
+upstream = "https://bare.example/mcp"
+"""
+
+
+def test_the_credentials_of_a_profile_are_for_its_own_server(place: Place) -> None:
+    place.write(KEPT)
+    for url in ("https://work.example/other", "https://WORK.example:443/mcp"):
+        assert [header.value for header in place.load({"profile": ["work"], "upstream": [url]}).header] == [
+            "Bearer work"
+        ]
+    for url in ("https://eve.example/mcp", "http://work.example/mcp", "https://work.example:444/mcp"):
+        for flags, variables in (({"upstream": [url]}, {}), ({}, {"upstream": url})):
+            other = place.load({"profile": ["work"], **flags}, **variables)
+            assert (other.upstream, other.header, other.oauth_client_id, other.oauth_issuer) == (url, (), None, None)
+            assert (other.grant, other.max_depth) == ("worker", 50)
+    given = place.load(
+        {"profile": ["work"], "upstream": ["https://eve.example/mcp"], "header": ["Authorization: Bearer x"]}
+    )
+    assert [header.value for header in given.header] == ["Bearer x"]
+
+
+def test_the_credentials_of_the_rest_of_the_file_are_for_the_server_that_it_names(place: Place) -> None:
+    place.write(KEPT)
+    assert [header.value for header in place.load().header] == ["Bearer mine"]
+    assert place.load({"upstream": ["https://eve.example/mcp"]}).header == ()
+    assert place.load({"profile": ["bare"]}).header == ()
+    place.write("header = ['X-A: 1']\n")
+    assert [header.name for header in place.load({"upstream": ["https://eve.example/mcp"]}).header] == ["X-A"]
+
+
+def test_an_address_that_is_none_is_a_mistake_and_gets_no_credentials(place: Place) -> None:
+    place.write(KEPT)
+    for text in ("http://[::1/mcp", "work.example/mcp", "https://work.example:port/mcp"):
+        flags = {"profile": ["work"], "upstream": [text]}
+        assert place.find(flags).of("header").texts == ()
+        with pytest.raises(UsageError, match="--upstream"):
+            place.load(flags)
+
+
 def test_a_secret_in_a_profile_is_a_place_too(place: Place) -> None:
     place.write("[profiles.work]\noauth_client_secret = 's3cret'\n")
     with pytest.raises(ConfigError, match="a secret does not belong here") as refused:

@@ -1,7 +1,6 @@
 """`audit query`: the calls that somebody asks for."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Final
 
 import click
@@ -14,7 +13,7 @@ from gateway.cli.moments import moment
 from gateway.cli.screen import note, record, say
 from gateway.cli.words import counted, named, shown
 from gateway.clock import SystemClock
-from gateway.errors import UsageError, typed
+from gateway.errors import UsageError, meant, typed
 from gateway.policy.decision import Effect
 from gateway.settings import Settings
 from gateway.state.evidence import Evidence
@@ -113,11 +112,10 @@ def _say_what_was_meant(found: Evidence, asked: Mapping[str, str | None]) -> Non
             known = ["ok", FAILED, NOT_SENT, NOT_SETTLED, *known]
         if text in known:
             continue
-        short = [each for each in known if len(each) <= _LONGEST_VALUE]
-        close = get_close_matches(text[:_LONGEST_VALUE], short, n=1)
+        close = meant(text, known)
         some = ", ".join(named(each, _LONGEST_VALUE) for each in known[:_SOME])
         if close:
-            note(f"hint: did you mean `{shown(typed(f'--{name}', close[0]))}`?")
+            note(f"hint: did you mean `{shown(typed(f'--{name}', close))}`?")
         elif some:
             note(f"hint: no call has this {name}; there are: {some}{', …' if len(known) > _SOME else ''}")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from difflib import get_close_matches
 from typing import Final
 
 import click
@@ -14,6 +13,7 @@ from gateway.cli.foreseen import Counted, Foreseen, facts_of, foreseen
 from gateway.cli.in_force import InForce, policy_in_force
 from gateway.cli.screen import Row, document, note, say, table
 from gateway.cli.words import amount, local, rate, shown
+from gateway.errors import meant
 from gateway.keyid import known_tools
 from gateway.policy import ToolCall
 from gateway.policy.explanation import Step, explain, obstacles
@@ -87,9 +87,9 @@ def _doubt(tool: str, in_force: InForce) -> None:
     """Say so where neither KeyID nor the policy is known to have the tool."""
     known = {*known_tools(), *in_force.policy.entries, *in_force.policy.hide}
     if tool not in known:
-        close = get_close_matches(tool, known, n=1)
-        meant = f"did you mean `{shown(close[0])}`?" if close else "--live asks the server"
-        note(f"note: `{shown(tool, 128)}` is taken as announced, but nothing is known of it; {meant}")
+        close = meant(tool, known)
+        next_step = f"did you mean `{shown(close)}`?" if close else "--live asks the server"
+        note(f"note: `{shown(tool, 128)}` is taken as announced, but nothing is known of it; {next_step}")
 
 
 # --- for programs -----------------------------------------------------------------------------------------------------
