@@ -92,3 +92,9 @@ def test_an_explanation_names_the_line_of_the_layer() -> None:
     told = explain(compose(OPEN, [site]), CALL, MIRRORED)
     assert [step.rule for step in told.steps if step.decided] == ["site:/tools/send/deny_if/0"]
     assert told.change == 'make `args.to eq "ann"` not hold (line 1 of the site policy)'
+
+
+def test_a_name_that_is_hidden_is_hidden_by_whichever_layer_speaks_first() -> None:
+    closed = load(b'{"version":"1","default":"deny"}', name="site", layer="site")
+    whole = compose(load(b'{"version":"1","default":"allow"}', name="user"), [closed]).hiding("x")
+    assert decide(whole, ToolCall("x", {}), Facts(mirrored=True)).rule == "site:(hidden)"
