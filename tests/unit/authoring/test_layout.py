@@ -123,7 +123,7 @@ _ENTRY = st.fixed_dictionaries(
     },
 )
 _DOCUMENTS = st.fixed_dictionaries(
-    {"tools": st.dictionaries(st.text().filter(lambda name: "*" not in name), _ENTRY, max_size=3)},
+    {"tools": st.dictionaries(st.text(max_size=80).filter(lambda name: "*" not in name), _ENTRY, max_size=3)},
     optional={"description": st.text()},
 )
 
