@@ -18,6 +18,8 @@ from gateway.state import approving, chain, gateways, pins, switch
 from gateway.state.failures import damaged
 
 APPLICATION_ID: Final = 0x6B676174  # "kgat": tells our files from any other SQLite database
+_KEY_BYTES: Final = 32
+_ID_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def _create(connection: sqlite3.Connection) -> None:
     for statement in _FIRST:
         connection.execute(statement)
     connection.executemany(
-        "INSERT INTO meta (name, value) VALUES (?, ?)", [("digest_key", os.urandom(32)), ("state_id", os.urandom(16))]
+        "INSERT INTO meta (name, value) VALUES (?, ?)",
+        [("digest_key", os.urandom(_KEY_BYTES)), ("state_id", os.urandom(_ID_BYTES))],
     )
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
@@ -165,7 +168,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 def secrets(connection: sqlite3.Connection) -> Secrets:
     """What was drawn when the file was made."""
     drawn = dict(connection.execute("SELECT name, value FROM meta").fetchall())
-    for name in ("digest_key", "state_id"):
-        if not isinstance(drawn.get(name), bytes):
+    for name, length in (("digest_key", _KEY_BYTES), ("state_id", _ID_BYTES)):
+        if not isinstance(drawn.get(name), bytes) or len(drawn[name]) != length:
             raise damaged(f"it lacks `{name}`")
     return Secrets(drawn["digest_key"], drawn["state_id"])

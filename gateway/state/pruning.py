@@ -21,7 +21,7 @@ from gateway.jsonrpc import serialise
 from gateway.state import chain, migrations
 from gateway.state.audit import Record, SqliteAudit
 from gateway.state.database import Database
-from gateway.state.failures import broken_chain
+from gateway.state.failures import broken_chain, from_sqlite
 from gateway.state.verification import verify
 
 _BATCH: Final = 500
@@ -122,6 +122,8 @@ async def prune(
             await database.atomically(lambda: _give_back(connection))
             await pause(_PAUSE_SECONDS)
         return Pruned(max(0, gone), _used_bytes(connection), shrinks)
+    except sqlite3.Error as error:
+        raise from_sqlite(error, path) from error
     finally:
         database.close()
 

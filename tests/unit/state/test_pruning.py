@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,3 +203,16 @@ async def test_a_record_that_is_missing_stops_it(path: Path, clock: ManualClock,
 
     with pytest.raises(StateError, match="record 1000 is missing"):
         await pruning.prune(path, Rule("all", keep=0), clock, progress=lambda _: None, pause=pause)
+
+
+@pytest.mark.usefixtures("log")
+async def test_a_page_that_is_damaged_stops_it(path: Path, clock: ManualClock) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'audit'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    with pytest.raises(StateError, match=f"the state file `{path}` is damaged"):
+        await prune(path, clock, Rule("all", keep=0))
