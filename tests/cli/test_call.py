@@ -14,6 +14,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.standin import Standin
 from gateway.state import State
+from gateway.state.pins import Seen
 from tests.cli.conftest import SERVER, TOKEN, Home, Run
 from tests.e2e.process import PATIENCE
 
@@ -175,6 +176,30 @@ def test_where_everything_is_stopped_a_dry_run_knows(run: Run) -> None:
     ran = run("call", "get_identity")
     assert ran.code == 1
     assert "rule: (stopped)\n" in ran.out
+
+
+@pytest.mark.usefixtures("where")
+def test_where_a_tool_is_not_what_was_accepted_a_dry_run_knows(
+    run: Run, home: Home, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def accept_another_one() -> None:
+        clock = SystemClock()
+        state = await State.open(home.state, clock=clock)
+        other = Seen.of(("tool", "get_identity"), b"other", b"{}")
+        await state.atomically(lambda tx: tx.pins.forget(where, [other.key]))
+        await state.atomically(lambda tx: tx.pins.begin(where, [other], clock.now()))
+        state.close()
+
+    monkeypatch.setenv("KEYID_GATEWAY_PINS", "enforce")
+    assert run("call", "get_identity").code == 0
+    assert run("call", "get_identity", "--dry-run").code == 0
+    asyncio.run(accept_another_one())
+    dry, ran = run("call", "get_identity", "--dry-run"), run("call", "get_identity")
+    assert [dry.code, ran.code] == [1, 1]
+    assert "`get_identity` would be denied" in dry.out
+    assert all("rule: (changed tool)\n" in each.out for each in (dry, ran))
+    monkeypatch.setenv("KEYID_GATEWAY_PINS", "warn")
+    assert [run("call", "get_identity", *words).code for words in (("--dry-run",), ())] == [0, 0]
 
 
 def test_a_server_that_is_not_there(run: Run, home: Home) -> None:

@@ -2,25 +2,20 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from gateway.catalogue import Catalogue
-from gateway.cli import arguments, completion, logs
+from gateway.cli import arguments, completion, logs, rehearsal
 from gateway.cli.flags import REACHING, json_flag, with_settings
-from gateway.cli.foreseen import Counted, Foreseen, facts_of, foreseen
-from gateway.cli.in_force import policy_in_force, state
 from gateway.cli.results import lines, said
 from gateway.cli.screen import document, note, say
-from gateway.cli.words import amount, local, rate, shown
+from gateway.cli.words import shown
 from gateway.errors import UpstreamError, UsageError, meant, typed
-from gateway.halted import halted
 from gateway.jsonrpc import Json, Message, serialise
-from gateway.keyid import known_tools
 from gateway.policy import ToolCall
-from gateway.policy.explanation import explain
 from gateway.replies import OWN_META
 from gateway.settings import Settings
 from gateway.state import lists
@@ -60,7 +55,6 @@ arguments do not fit, 4 the server failed, or the tool itself said so.
   "window", "scope", "used", "resets_at"}]}"""
 CLIENT: Final = "keyid-gateway call"
 _MAX_PAGES: Final = 1000
-_DECISION: Final = ("effect", "rule", "reason", "message", "retry_after_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,84 +251,18 @@ def _say_meant(tool: str, known: Sequence[str]) -> None:
     note(f"hint: did you mean `{shown(close)}`?" if close else "hint: `keyid-gateway tools` lists what there is")
 
 
-# --- without calling --------------------------------------------------------------------------------------------------
-
-
 def _dry_run(settings: Settings, wanted: _Wanted, *, as_json: bool) -> int:
-    catalogue = lists.last(settings.state, settings.server) or _published(wanted.tool)
-    in_force = policy_in_force(settings)
+    catalogue = lists.last(settings.state, settings.server) or rehearsal.published(wanted.tool)
     call = ToolCall(wanted.tool, wanted.arguments(catalogue))
     fault = wanted.fault(call.arguments, catalogue)
     if fault is not None:
         note(f"note: {fault.message}: the call would not be sent")
-    facts = facts_of(settings, wanted.tool, in_force.policy, live=False)
-    found = _stopped(settings, foreseen(settings, in_force, explain(in_force.policy, call, facts)))
+    found = rehearsal.decided(settings, call)
     if as_json:
-        document(_foreseen_data(found))
+        document(rehearsal.as_data(found))
     else:
-        _show_foreseen(found, catalogue)
+        rehearsal.show(found)
+        if catalogue is not None and wanted.tool not in catalogue:
+            note("note: the server has not announced this tool")
+            _say_meant(wanted.tool, catalogue.names())
     return 0 if found.decision.effect in ("allow", "observe") else 1
-
-
-def _published(tool: str) -> Catalogue | None:
-    """What KeyID publishes of a tool, where no server was ever asked."""
-    known = known_tools().get(tool)
-    if known is None:
-        return None
-    catalogue = Catalogue()
-    catalogue.page(None, {"tools": [{"name": tool, "inputSchema": cast("dict[str, Json]", known.input_schema)}]})
-    return catalogue
-
-
-def _stopped(settings: Settings, found: Foreseen) -> Foreseen:
-    """The same, unless the owner stopped everything, or this grant."""
-    with state(settings.state) as opened:
-        halt = None if opened is None else opened.switch.look(settings.grant)
-    return found if halt is None else replace(found, decision=halted(halt), limits=())
-
-
-def _show_foreseen(found: Foreseen, catalogue: Catalogue | None) -> None:
-    decision, tool = found.decision, found.explanation.call.tool
-    verdict = {"allow": "would be allowed", "observe": "would be allowed, and recorded as one that would be denied"}
-    verdict |= {"approve": "would wait for a person's approval"}
-    say(f"`{shown(tool, 128)}` {verdict.get(decision.effect, 'would be denied')} under {found.in_force.name}")
-    if decision.message:
-        say(f"because: {shown(decision.message)}")
-    place = found.in_force.place(found.line)
-    say(f"rule: {shown(decision.rule)}{f' ({place})' if place else ''}")
-    for counted in found.limits:
-        say(f"limit: {_full(counted)}")
-    if catalogue is not None and tool not in catalogue:
-        note("note: the server has not announced this tool")
-        _say_meant(tool, catalogue.names())
-    say("nothing was sent, recorded or charged")
-
-
-def _full(counted: Counted) -> str:
-    """A limit and how far it is used: `2 of 5 per hour used, resets 12:00:00 CET`."""
-    limit, usage = counted.limit, counted.usage
-    if limit.scope == "session":
-        return f"{rate(limit)}, in each session"
-    used = 0 if usage is None else amount(usage.used)
-    resets = "" if usage is None or usage.resets_at is None else f", resets {local(usage.resets_at):%H:%M:%S %Z}"
-    return f"{used} of {rate(limit)} used{resets}"
-
-
-def _foreseen_data(found: Foreseen) -> Mapping[str, object]:
-    decision = found.decision
-    return {
-        "tool": found.explanation.call.tool,
-        "decision": {name: getattr(decision, name) for name in _DECISION},
-        "limits": [
-            {
-                "rule": counted.limit.rule,
-                "counter": counted.limit.counter,
-                "max": amount(counted.limit.maximum),
-                "window": counted.limit.window,
-                "scope": counted.limit.scope,
-                "used": 0 if counted.usage is None else amount(counted.usage.used),
-                "resets_at": None if counted.usage is None else counted.usage.resets_at,
-            }
-            for counted in found.limits
-        ],
-    }
