@@ -1,5 +1,6 @@
 """The gateway by itself: the decision, the state and the audit log in this process, an edit through the real one."""
 
+import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from scripts.bench_lib import policies
 from scripts.bench_lib.bounds import GATEWAY
 from scripts.bench_lib.contestants import Call, Programs
 from scripts.bench_lib.figures import percentile
-from scripts.bench_lib.lines import Lines, fault
+from scripts.bench_lib.lines import Lines, fault, varied
 from scripts.bench_lib.processes import BenchError, resident
 from scripts.bench_lib.rounds import say
 
@@ -233,8 +234,10 @@ class Process:
 
     def _until(self, lines: Lines, *, allowed: bool) -> float:
         began = perf_counter()
-        params = {"name": self.call.tool, "arguments": self.call.arguments}
-        while perf_counter() - began < 10:
+        for number in itertools.count():
+            if perf_counter() - began >= 10:
+                break
+            params = {"name": self.call.tool, "arguments": varied(self.call.arguments, number)}
             if (fault(lines.ask("tools/call", params)) is None) == allowed:
                 return perf_counter() - began
         raise BenchError("an edit of the policy was not taken within 10 s")

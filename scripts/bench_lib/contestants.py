@@ -11,14 +11,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 import aiohttp
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from scripts.bench_lib.bounds import GATEWAY, HTTP, SDK, SDK_GATEWAY
-from scripts.bench_lib.lines import OPENING, VERSION, Lines, fault, request
+from scripts.bench_lib.lines import OPENING, VERSION, Lines, fault, request, varied
 from scripts.bench_lib.peers import PEERS
 from scripts.bench_lib.processes import BenchError, busy, last_words, resident, running, surroundings
 
@@ -182,10 +182,16 @@ class Programs:
 class _Sdk:
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._count = 0
+
+    def _varied(self, call: Call) -> dict[str, object]:
+        self._count += 1
+        return dict(cast("Mapping[str, object]", varied(call.arguments, self._count)))
 
     async def call(self, call: Call) -> float:
+        arguments = self._varied(call)
         began = perf_counter()
-        result = await self._client.call_tool(call.tool, dict(call.arguments))
+        result = await self._client.call_tool(call.tool, arguments)
         took = perf_counter() - began
         if result.is_error:
             raise BenchError(f"a call did not succeed: {result.content}")
@@ -193,7 +199,7 @@ class _Sdk:
 
     async def burst(self, call: Call, count: int) -> float | None:
         began = perf_counter()
-        await asyncio.gather(*(self._client.call_tool(call.tool, dict(call.arguments)) for _ in range(count)))
+        await asyncio.gather(*(self._client.call_tool(call.tool, self._varied(call)) for _ in range(count)))
         return perf_counter() - began
 
     async def flight(self, call: Call, flight: Flight) -> list[float] | None:
@@ -258,8 +264,8 @@ class _Http:
         self._count = 0
 
     async def call(self, call: Call) -> float:
-        params = {"name": call.tool, "arguments": call.arguments}
         self._count += 1
+        params = {"name": call.tool, "arguments": varied(call.arguments, self._count)}
         line = request(self._count, "tools/call", params)
         began = perf_counter()
         body = await self.post(line)

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import subprocess
+from collections.abc import Mapping
 from time import perf_counter
 
 from scripts.bench_lib.processes import BenchError
@@ -62,7 +63,7 @@ class Lines:
     def call(self, tool: str, arguments: object) -> float:
         """The seconds that one call takes. Raises `BenchError` where it does not succeed."""
         self._count += 1
-        line = request(self._count, "tools/call", {"name": tool, "arguments": arguments})
+        line = request(self._count, "tools/call", {"name": tool, "arguments": varied(arguments, self._count)})
         began = perf_counter()
         answers = self._exchange(line, {self._count})
         took = perf_counter() - began
@@ -73,8 +74,10 @@ class Lines:
         """The seconds that `count` calls take which are all written before any answer is waited for."""
         identifiers = range(self._count + 1, self._count + count + 1)
         self._count += count
-        params = {"name": tool, "arguments": arguments}
-        lines = b"".join(request(identifier, "tools/call", params) for identifier in identifiers)
+        lines = b"".join(
+            request(number, "tools/call", {"name": tool, "arguments": varied(arguments, number)})
+            for number in identifiers
+        )
         began = perf_counter()
         answers = self._exchange(lines, set(identifiers))
         took = perf_counter() - began
@@ -93,7 +96,6 @@ class Lines:
 
     def flight(self, tool: str, arguments: object, depth: int, count: int, seconds: float) -> list[float]:
         """The seconds of each of `count` calls, `depth` of them always on their way; after `seconds` no more begin."""
-        params = {"name": tool, "arguments": arguments}
         begun: dict[int, float] = {}
         taken: list[float] = []
         unsent = b""
@@ -101,6 +103,7 @@ class Lines:
         while begun or (len(taken) < count and perf_counter() < until):
             while len(begun) < depth and len(begun) + len(taken) < count and perf_counter() < until:
                 self._count += 1
+                params = {"name": tool, "arguments": varied(arguments, self._count)}
                 unsent += request(self._count, "tools/call", params)
                 begun[self._count] = perf_counter()
             unsent, messages = self._turn(unsent, perf_counter() + TIMEOUT)
@@ -157,6 +160,14 @@ class Lines:
             return data
         except OSError as error:
             raise BenchError("it ended") from error
+
+
+def varied(arguments: object, number: int) -> object:
+    """The arguments with a number behind the first text: an agent that calls the same again and again is stopped."""
+    if not isinstance(arguments, Mapping):
+        return arguments
+    key = next((key for key, value in arguments.items() if isinstance(value, str)), None)
+    return arguments if key is None else {**arguments, key: f"{arguments[key]} {number}"}
 
 
 def _check(answers: dict[int, dict[str, object]]) -> None:

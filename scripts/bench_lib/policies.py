@@ -13,7 +13,7 @@ _PLENTY_RATE = 10**9 - 1
 def roomy(text: str) -> Document:
     """The same document with every maximum beyond reach: limits are reserved and never used up.
 
-    A `repeat` goes, because the same call is what is measured.
+    A `repeat` stays as it is: no call that is measured is the same as another.
     """
     return cast(Document, _roomy(json.loads(text)))
 
@@ -23,7 +23,7 @@ def _roomy(value: Json) -> Json:
         return [_roomy(item) for item in value]
     if not isinstance(value, dict):
         return value
-    return {key: _widened(key, item) for key, item in value.items() if key != "repeat"}
+    return {key: item if key == "repeat" else _widened(key, item) for key, item in value.items()}
 
 
 def _widened(key: str, value: Json) -> Json:

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.keyid import recommended
 from gateway.policy import Facts, ToolCall, decide, load
+from scripts.bench_lib.lines import varied
 from scripts.bench_lib.policies import PLENTY, Document, denying, lacks, patterned, roomy, ruled, widened
 
 
@@ -41,9 +42,13 @@ def test_a_rate_in_numbers_is_raised_too() -> None:
     assert roomy(_document(tools={"send": entry}))["tools"] == {"send": {"rate_limit": {"max": PLENTY, "window": 60}}}
 
 
-def test_the_same_call_may_be_measured_again_and_again() -> None:
+def test_a_repeat_stays_because_no_call_that_is_measured_is_the_same_as_another() -> None:
     loop = {"repeat": {"max": 1, "window": 60}}
-    assert roomy(_document(all_tools=loop, tools={"send": loop})) == json.loads(_document(all_tools={}))
+    document = _document(all_tools=loop, tools={"send": loop})
+    assert roomy(document) == json.loads(document)
+    made = [varied({"n": 1, "name": "Robin", "more": "x"}, number) for number in (1, 2)]
+    assert made == [{"n": 1, "name": f"Robin {number}", "more": "x"} for number in (1, 2)]
+    assert varied({}, 1) == {}
 
 
 def test_the_recommended_pack_stays_a_policy_that_limits_the_called_tool() -> None:
