@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Final
+from typing import Final, overload
 
 from gateway.cli.words import shown
 from gateway.errors import UsageError
@@ -13,9 +13,9 @@ _SIZE: Final = re.compile(r"([0-9]{1,9})\s*(kB|KB|MB|GB|KiB|MiB|GiB|B)?")
 _BYTES: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
-def span(text: str, flag: str) -> float:
+def seconds(text: str, flag: str) -> float:
     """A length of time in seconds. Raises `UsageError`."""
-    found = _SPAN.fullmatch(text.strip())
+    found = _SPAN.fullmatch(text.strip().lower())
     if found is None:
         raise UsageError(
             f"`{flag}`: `{shown(text, 40)}` is no length of time", "write it like `45s`, `30min`, `12h`, `7d`"
@@ -23,6 +23,10 @@ def span(text: str, flag: str) -> float:
     return float(int(found[1]) * _SECONDS[found[2]])
 
 
+@overload
+def moment(text: str, flag: str, now: float) -> float: ...
+@overload
+def moment(text: str | None, flag: str, now: float) -> float | None: ...
 def moment(text: str | None, flag: str, now: float) -> float | None:
     """A moment in seconds since the epoch: so long ago, or a date of this machine's time zone. Raises `UsageError`.
 
@@ -30,8 +34,8 @@ def moment(text: str | None, flag: str, now: float) -> float | None:
     """
     if text is None:
         return None
-    if _SPAN.fullmatch(text.strip()):
-        return now - span(text, flag)
+    if _SPAN.fullmatch(text.strip().lower()):
+        return now - seconds(text, flag)
     try:
         return datetime.fromisoformat(text.strip()).timestamp()
     except (ValueError, OverflowError, OSError):

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.commands.policy.replay import moment
 from gateway.clock import SystemClock
-from gateway.errors import UsageError
 from gateway.policy import load
 from tests.cli.conftest import SERVER, Home, Run, record, refused
 
@@ -219,26 +217,4 @@ def test_what_was_tried_out_is_told_without_values_and_without_that_policy(
         "\n"
         "1 of 2 come out as they did\n"
         "2 replayed by name: the log has no values of their arguments\n"
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("30min", 1800), ("30m", 1800), ("12h", 43_200), ("7d", 604_800), ("2w", 1_209_600), ("1 S", 1)],
-)
-def test_spans(text: str, seconds: int) -> None:
-    assert moment(text, 10_000_000.0) == 10_000_000 - seconds
-
-
-def test_dates() -> None:
-    assert moment("2026-01-31T09:00+00:00", 0.0) == 1_769_850_000
-    assert moment("2026-01-31", 0.0) == datetime(2026, 1, 31).timestamp()  # noqa: DTZ001 - as a person means it
-
-
-@pytest.mark.parametrize("text", ["", "yesterday", "7", "-7d", "7y", "99999999d"])
-def test_no_time(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        moment(text, 0.0)
-    assert str(caught.value) == (
-        f"`--since`: `{text}` is no time\nhint: write it like `7d`, `12h`, `2026-01-31` or `2026-01-31T09:00`"
     )

@@ -9,7 +9,7 @@ from gateway.cli import asked, completion
 from gateway.cli.evidence import missing
 from gateway.cli.flags import with_settings
 from gateway.cli.in_force import state
-from gateway.cli.moments import span as seconds_of
+from gateway.cli.moments import seconds as seconds_of
 from gateway.cli.owner import ask_for_a_person, reason
 from gateway.cli.screen import say, verbatim
 from gateway.cli.words import local

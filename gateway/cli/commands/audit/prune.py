@@ -9,7 +9,7 @@ import click
 from gateway.cli.evidence import evidence
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE
-from gateway.cli.moments import size, span
+from gateway.cli.moments import seconds, size
 from gateway.cli.progress import working
 from gateway.cli.screen import document, say
 from gateway.cli.words import counted, local
@@ -60,7 +60,7 @@ def _rule(asked: dict[str, str | int | None]) -> Rule:
         raise UsageError("one of `--older-than`, `--keep`, `--to-size` is needed", "such as `--older-than 90d`")
     match given:
         case {"older_than": str(text)}:
-            before = SystemClock().now() - span(text, "--older-than")
+            before = SystemClock().now() - seconds(text, "--older-than")
             return Rule(f"older than {text}", before=before)
         case {"keep": int(number)}:
             return Rule(f"all but the newest {number}", keep=number)

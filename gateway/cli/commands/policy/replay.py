@@ -1,10 +1,8 @@
 """`policy replay`: what a policy would have made of the calls of the audit log."""
 
-import re
 import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +14,11 @@ from gateway.authoring.replay import Replay, look_back
 from gateway.authoring.tallies import MOST_ROWS, Report, Row, Tally
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE, policy_in_force, state
+from gateway.cli.moments import moment
 from gateway.cli.screen import document, say, verbatim
 from gateway.cli.words import counted, local, shown, span
 from gateway.clock import SystemClock
-from gateway.errors import ConfigError, UsageError
+from gateway.errors import ConfigError
 from gateway.policies import read
 from gateway.policy import Policy, load
 from gateway.settings import Settings
@@ -48,8 +47,6 @@ Exit code 0: every call comes out as it did. 1: some do not, or nobody can tell.
   "first", "last", "decisions"}],
   "cannot_tell": [the same], "left_out": {reason: number}, "more"}"""
 
-_SINCE: Final = re.compile(r"([0-9]{1,6})\s*(s|min|m|h|d|w)")
-_SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BATCH: Final = 5000
 _ARROWS: Final[Mapping[str, str]] = {"allow": "allowed", "deny": "denied", "approve": "asked", "observe": "observed"}
 
@@ -63,7 +60,7 @@ def command(settings: Settings, *, file: Path, since: str, as_json: bool) -> int
     """The command; its help is `HELP`."""
     policy = load(read(file), name=str(file))
     now = SystemClock().now()
-    begin = moment(since, now)
+    begin = moment(since, "--since", now)
     report = _replay(settings, policy, begin)
     if as_json:
         document(_data(policy, report, begin, now))
@@ -72,18 +69,6 @@ def command(settings: Settings, *, file: Path, since: str, as_json: bool) -> int
     else:
         _show(settings, file, report, since)
     return 0 if report is None or not (report.changed or report.doubtful) else 1
-
-
-def moment(text: str, now: float) -> float:
-    """The moment that a span before now, or a date, says. Raises `UsageError`."""
-    found = _SINCE.fullmatch(text.strip().lower())
-    if found:
-        return now - int(found[1]) * _SECONDS[found[2]]
-    with suppress(ValueError, OverflowError, OSError):
-        return datetime.fromisoformat(text.strip()).timestamp()
-    raise UsageError(
-        f"`--since`: `{shown(text, 40)}` is no time", "write it like `7d`, `12h`, `2026-01-31` or `2026-01-31T09:00`"
-    )
 
 
 def _replay(settings: Settings, policy: Policy, since: float) -> Report | None:
