@@ -182,31 +182,20 @@ class State:
 
     def own_policy(self, grant: str) -> str | None:
         """The path of the policy that is the grant's own; None if it has none. Raises `StateError`."""
-        try:
-            return self._transaction.grants.own_policy(grant)
-        except sqlite3.Error as error:
-            raise from_sqlite(error, self._database.path) from error
+        return self._glance(lambda: self._transaction.grants.own_policy(grant))
 
     def changes(self) -> int:
         """A number that is another one when another process has changed the file. Raises `StateError`."""
-        try:
-            return int(self._database.connection.execute("PRAGMA data_version").fetchone()[0])
-        except sqlite3.Error as error:
-            raise from_sqlite(error, self._database.path) from error
+        return self._glance(lambda: int(self._database.connection.execute("PRAGMA data_version").fetchone()[0]))
 
     def halt(self, grant: str) -> Halt | None:
         """What keeps `grant` from calling at this moment. Raises `StateError`."""
-        try:
-            return SqliteSwitch(self._database.connection).look(grant)  # no transaction tells what is outdated
-        except sqlite3.Error as error:
-            raise from_sqlite(error, self._database.path) from error
+        switch = SqliteSwitch(self._database.connection)  # it remembers nothing: no transaction tells what is old
+        return self._glance(lambda: switch.look(grant))
 
     def pins_generation(self, server: str) -> int | None:
         """A number that changes with what is accepted of a server; None: it was never seen. Raises `StateError`."""
-        try:
-            return self._transaction.pins.generation(server)
-        except sqlite3.Error as error:
-            raise from_sqlite(error, self._database.path) from error
+        return self._glance(lambda: self._transaction.pins.generation(server))
 
     def note_policy(self, transaction: Transaction, grant: str, path: str) -> None:
         """Remember, as part of `transaction`, that `grant` uses the policy at `path`."""
