@@ -7,8 +7,8 @@ named, it is the default of everything else.
 A name that nobody knows, in the file or in the environment, is an error: a setting that is accepted and not in force
 would be worse than none.
 
-A credential belongs to the server beside which it was written. Where another one is in force, what the same table says of
-headers and of OAuth is left out: else `--upstream` would hand a profile's token to whoever is named there.
+A credential belongs to the server beside which it was written. Where another one is in force, what the same table says
+of headers and of OAuth is left out: else `--upstream` would hand a profile's token to whoever is named there.
 """
 
 from collections.abc import Mapping, Sequence
