@@ -4,13 +4,12 @@ Every text of a record was chosen by somebody else (a tool's name by the agent),
 `words.shown`.
 """
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from gateway.cli.screen import console, styled
+from gateway.cli.screen import console, folded, styled
 from gateway.cli.words import latency, local, named, shown
 from gateway.state import Entry, Record
 from gateway.state.audit import OF_NO_CALL
@@ -18,6 +17,8 @@ from gateway.state.audit import OF_NO_CALL
 if TYPE_CHECKING:
     from rich.text import Text
 
+NARROW: Final = 79
+"""Columns under which it is not said how long a call took, and long names of tools are cut."""
 ROOMY: Final = 140
 """Columns from which on the reason stands on the same line."""
 ROOMIER: Final = 180
@@ -61,8 +62,15 @@ def merged(entries: Iterable[Entry]) -> list[JudgedCall]:
     return list(calls.values())
 
 
+def told(entries: Iterable[Entry]) -> list[Entry]:
+    """The records without those of a policy's self-test that went as it should: nobody called, and nothing happened."""
+    return [entry for entry in entries if (entry.record.kind, entry.record.effect) != ("self-test", "deny")]
+
+
 def headings(width: int) -> str:
     """What stands in the columns of `line`."""
+    if width < NARROW:
+        return f"{'time':<8}  {'effect':<6}  {'tool':<{_tool(width)}}  outcome"
     words = f"{'time':<8}  {'effect':<6}  {'tool':<{_TOOL}}  {'outcome':<{_OUTCOME}}  {'took':>{_LATENCY}}"
     if width >= ROOMIER:
         words += f"  {'grant':<{_GRANT}}  {'client':<{_CLIENT}}"
@@ -72,11 +80,15 @@ def headings(width: int) -> str:
 def line(call: JudgedCall, width: int) -> "Text":
     """A call in one line, or in two where `width` columns are too few for the reason of a refusal."""
     record = call.record
-    name = named(record.tool, _TOOL) if record.tool else shown(record.method, _TOOL)
+    room = _tool(width)
+    name = named(record.tool, room) if record.tool else shown(record.method, room)
     took = latency(call.settled.latency_ms) if call.settled is not None else ""
     text = styled(f"{local(record.at):%H:%M:%S}  ")
     text.append(f"{_EFFECTS.get(record.effect, record.effect):<6}  ", style=_STYLES.get(record.effect, ""))
-    text.append(f"{name:<{_TOOL}}  {shown(call.outcome):<{_OUTCOME}}  {took:>{_LATENCY}}")
+    if width < NARROW:
+        text.append(f"{name:<{room}}  {shown(call.outcome)}")
+    else:
+        text.append(f"{name:<{room}}  {shown(call.outcome):<{_OUTCOME}}  {took:>{_LATENCY}}")
     if width >= ROOMIER:
         text.append(f"  {shown(record.grant):<{_GRANT}}  {shown(record.client_name):<{_CLIENT}}")
     reason = f"{shown(record.decision_id):<16}  {shown(record.rule)}"
@@ -88,9 +100,14 @@ def line(call: JudgedCall, width: int) -> "Text":
     if width >= ROOMY:
         text.append(f"  {reason}")
     elif says_why:
-        indent = " " * 10
-        text.append("\n" + textwrap.fill(reason, width, initial_indent=indent, subsequent_indent=indent))
+        text.rstrip()
+        text.append("\n" + folded(" " * 10 + reason, width))
     return text
+
+
+def _tool(width: int) -> int:
+    """Columns for the name of a tool: a narrow terminal keeps some for the outcome."""
+    return _TOOL if width >= NARROW else max(8, min(_TOOL, width - 31))
 
 
 def day(call: JudgedCall) -> str:

@@ -25,6 +25,7 @@ Row: TypeAlias = tuple[Cell, ...]
 _TO_COPY: Final = re.compile(r"`[^`]*`")
 _PIPE_WIDTH: Final = 1000
 """Columns where nobody looks: wide enough that no row of ours is ever cut or wrapped."""
+_PIPE_HEIGHT: Final = 1000
 _GAP: Final = 2
 _LEAST: Final = 12
 """Fewer columns than these say nothing: a last column that gets no more is left out."""
@@ -65,7 +66,10 @@ def console(*, wide: bool = False) -> "Console":
             raise BrokenPipeError
 
     width = None if sys.stdout.isatty() and not wide else _PIPE_WIDTH
-    return OurConsole(width=width, highlight=False, markup=False, emoji=False)
+    height = (
+        None if width is None else _PIPE_HEIGHT
+    )  # without one, a dumb terminal has 80 columns whatever is asked for
+    return OurConsole(width=width, height=height, highlight=False, markup=False, emoji=False)
 
 
 def styled(text: str, style: str = "") -> "Text":

@@ -67,6 +67,37 @@ def test_a_narrow_terminal_gets_the_reason_on_lines_of_its_own(monkeypatch: pyte
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize("width", [40, 60, 78])
+def test_a_narrower_one_gets_no_line_that_is_too_long(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr(calls, "local", _utc)
+    message = "nothing passes until a person runs `keyid-gateway resume` in a terminal"
+    found = calls.merged(
+        [
+            Entry(1, refused("bbbbbbbbbbbbbbbb", "wait_for_registration_artifact", rule="(stopped)", message=message)),
+            *(Entry(number, each) for number, each in enumerate(relayed("cccccccccccccccc", "get_identity"), 2)),
+        ]
+    )
+    lines = [calls.headings(width), *(row for call in found for row in calls.line(call, width).plain.splitlines())]
+    assert max(map(len, lines)) <= width
+    assert lines == [row.rstrip() for row in lines]
+    assert [lines[0].split()[-1], lines[1].split()[-1], lines[-1].split()[-1]] == ["outcome", "sent", "ok"]
+    assert "`keyid-gateway resume`" in "\n".join(lines), "what is to be typed stays whole"
+
+
+def test_tests_that_the_gateway_passed_are_no_calls(run: Run, home: Home) -> None:
+    said = {"kind": "self-test", "effect": "deny", "rule": "(hidden)"}
+    tests = [record(decision_id=f"t{number}", tool=f"gw-self-test-{number}", **said) for number in range(50)]
+    home.remember(tests[:1])
+    assert run("audit", "tail").out.startswith("no call has been judged yet\n")
+    home.remember([*relayed("d1", "get_identity"), *tests[1:]])
+    lines = run("audit", "tail", "-n", "2").out.splitlines()
+    assert [line.split()[2] for line in lines[2:]] == ["get_identity"]
+    assert run("audit", "tail", "-n", "0").out == ""
+    home.remember([record(decision_id="t99", tool="gw-self-test-99", kind="self-test")])
+    assert "gw-self-test-99" in run("audit", "tail").out, "one that went wrong is told"
+    assert "gw-self-test-49" in run("audit", "tail", "--json").out
+
+
 @pytest.mark.parametrize(("width", "who"), [(80, False), (140, False), (179, False), (180, True), (1000, True)])
 def test_who_called_is_said_where_there_is_room(width: int, who: bool) -> None:
     (call,) = calls.merged([Entry(1, refused("b", "send_email", grant="ann", client_name="desk"))])

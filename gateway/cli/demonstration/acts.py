@@ -232,7 +232,7 @@ async def audit(cast_: Cast) -> Step:
 
 def _found(cast_: Cast) -> list[calls.JudgedCall]:
     with reading(cast_.stage.state) as opened:
-        return calls.merged(opened.audit.newest(1000))
+        return calls.merged(calls.told(opened.audit.newest(1000)))
 
 
 Act: TypeAlias = Callable[[Cast], Awaitable[Step]]

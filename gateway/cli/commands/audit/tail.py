@@ -13,16 +13,20 @@ from gateway.cli.screen import document, note, record, say
 from gateway.cli.waiting import Waiting
 from gateway.settings import Settings
 from gateway.state import Entry
+from gateway.state.audit import AuditLog
 
 POLL_SECONDS: Final = 0.25
 _BATCH: Final = 1000
+_MOST: Final = 100_000
+"""Records that are looked at for calls, however many more were asked for."""
 
 HELP: Final = """Show the newest judged calls, one line each, newest last; a refused one with its rule and reason.
 
 Outcomes: what the server answered (ok, tool error, error), `not sent` for a refused call, `not settled` for one whose
 answer is not known (yet, or ever: a gateway that was killed). The decision id and the rule of an allowed call take 140
 columns, who called (grant and client) 180: or --wide, a pipe, --json. Times are of this machine's time zone, whose name
-stands behind the date.
+stands behind the date. That the gateway has tried its policy on itself, as it does before the first call and after each
+edit, only --json shows.
 
 \b
 --json: one document, {"records": [{"seq", "time", "at", "kind",
@@ -48,7 +52,7 @@ def command(settings: Settings, *, count: int, follow: bool, wide: bool, as_json
         return _follow(settings.state, entries or (), newest, None if as_json else calls.Printer(last=count, wide=wide))
     if as_json:
         document({"records": [calls.as_data(entry) for entry in entries or ()]})
-    elif not newest or entries is None:
+    elif not newest or (not entries and count):
         say("no call has been judged yet" if entries is not None else f"{NO_STATE} (`{settings.state}`)")
         say("next: connect an MCP client, or see `keyid-gateway demo`")
     else:
@@ -62,8 +66,19 @@ def _newest(path: Path, count: int, *, as_json: bool) -> tuple[Sequence[Entry] |
         if opened is None:
             return None, 0
         newest = opened.audit.newest(1)
-        # two records a call at most, and one more of each call that others were judged in between
-        return opened.audit.newest(count if as_json else 2 * count), newest[0].seq if newest else 0
+        seq = newest[0].seq if newest else 0
+        return opened.audit.newest(count) if as_json else _calls(opened.audit, count), seq
+
+
+def _calls(audit: AuditLog, count: int) -> Sequence[Entry]:
+    """The records of the last calls: two of each at most, and others may lie between."""
+    looked_at = 2 * count
+    while True:
+        entries = audit.newest(looked_at)
+        found = calls.told(entries)
+        if len(entries) < looked_at or looked_at >= _MOST or len(calls.merged(found)) >= count:
+            return found
+        looked_at *= 4
 
 
 def _follow(path: Path, entries: Sequence[Entry], seen: int, printer: calls.Printer | None) -> int:
@@ -75,7 +90,8 @@ def _follow(path: Path, entries: Sequence[Entry], seen: int, printer: calls.Prin
     try:
         while True:
             if printer is not None:
-                printer.show(entries if first else [item for item in entries if item.record.kind != "decided"])
+                new = calls.told(entries)
+                printer.show(new if first else [item for item in new if item.record.kind != "decided"])
             else:
                 for entry in entries:
                     record(calls.as_data(entry))
