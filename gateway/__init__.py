@@ -33,6 +33,7 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     policy       the decision: document -> compiled policy -> decide(call) -> Decision
     jsonrpc      strict parsing, canonical bytes                     | clock    the only reader of time
     visible      what of a text the eye sees, what would deceive it  | disk     our files: private, whole or not at all
+    elsewhere    where programs of others are looked for: not in the project
     errors       what can go wrong, with a hint and an exit code
 """
 

@@ -1,4 +1,6 @@
-r"""The programs by which something appears on the desktop of each platform: found at run time, never required.
+r"""The programs by which something appears on the desktop of each platform: never required, found at run time.
+
+They are looked for outside of the project that the agent works in (`elsewhere`).
 
 What is shown was chosen by others, so it never becomes part of a command: the words of a program are constants, no
 shell reads them, and texts go by standard input or by the environment. `notify-send` takes its texts as arguments only;
@@ -18,13 +20,13 @@ time pass. A window that appears takes the keys that somebody was just typing, s
 """
 
 import os
-import shutil
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
+
+from gateway import elsewhere
 
 TITLE: Final = "keyid-gateway: may this call be made?"
 _TEXT: Final = "KEYID_GATEWAY_SHOWN_TEXT"
@@ -96,7 +98,7 @@ class Start:
             for name, value in os.environ.items()
             if name.upper() in _KEPT or name.startswith(_KEPT_PREFIXES)
         }
-        return {**kept, **self.variables}
+        return {**kept, "PATH": elsewhere.search_path(), **self.variables}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Programs:
     dialog: Callable[[str, int], Start] | None = None
 
 
-def find(platform: str = sys.platform, which: Callable[[str], str | None] = shutil.which) -> Programs:
+def find(platform: str = sys.platform, which: Callable[[str], str | None] = elsewhere.which) -> Programs:
     """What this machine has."""
     if platform == "darwin":
         return _with_mac("/usr/bin/osascript") if which("/usr/bin/osascript") else Programs()
@@ -115,13 +117,8 @@ def find(platform: str = sys.platform, which: Callable[[str], str | None] = shut
         root = os.environ.get("SYSTEMROOT", "C:\\Windows")
         shell = f"{root}\\System32\\WindowsPowerShell\\v1.0\\powershell.exe"
         return _with_powershell(shell) if which(shell) else Programs()
-    notify, dialog = _absolute(which("notify-send")), _absolute(which("zenity"))
+    notify, dialog = which("notify-send"), which("zenity")
     return Programs(_with_notify_send(notify) if notify else None, _with_zenity(dialog) if dialog else None)
-
-
-def _absolute(path: str | None) -> str | None:
-    """A path that does not depend on the folder the agent works in."""
-    return path if path is not None and Path(path).is_absolute() else None
 
 
 def _with_notify_send(program: str) -> Callable[[str, int], Start]:

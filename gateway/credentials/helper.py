@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from gateway import elsewhere
 from gateway.credentials.client import Client
 from gateway.disk import why
 from gateway.errors import UpstreamError
@@ -167,8 +168,12 @@ def _command() -> Sequence[str]:
 
 
 def _environment() -> Mapping[str, str]:
-    """Without the gateway's settings: some are secrets, and a browser would inherit them."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}
+    """Without the gateway's settings: some are secrets, and a browser would inherit them.
+
+    What opens the browser is not looked for in the project that the agent works in.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}
+    return {**kept, "PATH": elsewhere.search_path()}
 
 
 def _written(request: Request) -> bytes:

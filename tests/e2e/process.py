@@ -95,7 +95,10 @@ def by_call(records: Sequence[Record]) -> list[Record]:
 
 
 class Gateway:
-    """One gateway process. Use it as a context manager; `close` ends its input and gives its exit code."""
+    """One gateway process. Use it as a context manager; `close` ends its input and gives its exit code.
+
+    It works in `folder`.
+    """
 
     def __init__(
         self,
@@ -106,6 +109,7 @@ class Gateway:
         clocked: bool = False,
         altered: str | None = None,
         naive: str | None = None,
+        folder: Path = _ROOT,
     ) -> None:
         self.home = home
         module = ("tests.e2e.clocked", str(home.path / "clock")) if clocked else ("gateway",)
@@ -121,8 +125,8 @@ class Gateway:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=home.variables(),
-            cwd=_ROOT,
+            env=home.variables() if folder == _ROOT else {**home.variables(), "PYTHONPATH": str(_ROOT)},
+            cwd=folder,
         )
         self.others: list[Json] = []
         """Notifications and requests of the server that came while an answer was awaited."""

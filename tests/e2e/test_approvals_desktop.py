@@ -156,6 +156,21 @@ def test_no_name_becomes_a_part_of_a_command(home: Home, standin: Standin, scree
     assert sorted(file.name for file in screen.iterdir()) == ["notify-send", "notify-send.log"]
 
 
+@pytest.mark.parametrize("mode", ["dialog", "notify"])
+def test_b21_a_program_that_somebody_has_put_into_the_project_answers_nothing(
+    home: Home, standin: Standin, screen: Path, mode: str
+) -> None:
+    """The agent may write files where it works, and the PATH of a shell leads there (`.venv/bin`)."""
+    logs = [has(screen, name, "print('Approve')") for name in ("zenity", "notify-send")]
+    home.environment |= {"KEYID_GATEWAY_APPROVE_DESKTOP": mode, "KEYID_GATEWAY_APPROVAL_WAIT": "1"}
+    with Gateway(home, standin.url, policy=policy(), folder=screen.parent) as gateway:
+        gateway.initialize()
+        assert gateway.call(SEND, MAIL)["content"][0]["text"].startswith("[APPROVAL REQUIRED]")
+        assert gateway.close() == 0
+    assert ran(standin) == []
+    assert [log for log in logs if log.exists()] == []
+
+
 def test_where_nothing_is_installed_a_call_waits_all_the_same(home: Home, standin: Standin, screen: Path) -> None:
     home.environment["KEYID_GATEWAY_APPROVAL_WAIT"] = "0"
     with Gateway(home, standin.url, policy=policy()) as gateway:

@@ -1,6 +1,7 @@
 """What is started: constant words, no shell, and texts where nothing reads them as anything else."""
 
 from base64 import b64decode
+from pathlib import Path
 
 import pytest
 
@@ -80,8 +81,14 @@ def test_what_is_not_there_is_not_used() -> None:
         assert (found.notice, found.dialog) == (None, None)
 
 
-def test_a_program_in_a_folder_of_the_project_is_none() -> None:
-    found = find("linux", lambda name: f"./{name}")
+def test_a_program_in_the_project_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("notify-send", "zenity"):
+        (tmp_path / name).write_text("#!/bin/sh\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find("linux").dialog is not None
+    monkeypatch.chdir(tmp_path)
+    found = find("linux")
     assert (found.notice, found.dialog) == (None, None)
 
 
