@@ -13,22 +13,18 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import StateError
-from gateway.policies import NoPolicy, Policies, Source
+from gateway.policies import Changed, NoPolicy, Policies, Rejected, Source
 from gateway.policy import Policy
 from gateway.policy.layers import unrestricted
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 0.1
 
-Changed = Callable[[Policy | NoPolicy, Policy | NoPolicy], None]
-
 
 class Assigned:
     """The layer of one grant. `look` gives the path of its file, None where it has none; it raises `StateError`."""
 
-    def __init__(
-        self, look: Callable[[], Awaitable[str | None]], *, changed: Changed, rejected: Callable[[str], None]
-    ) -> None:
+    def __init__(self, look: Callable[[], Awaitable[str | None]], *, changed: Changed, rejected: Rejected) -> None:
         self._look = look
         self._changed = changed
         self._rejected = rejected

@@ -13,15 +13,13 @@ an agent that works in the project cannot loosen anything by taking the project'
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from gateway.policies import InForce, NoPolicy, Policies, Source, exists
+from gateway.policies import Changed, InForce, NoPolicy, Policies, Rejected, Source, exists
 from gateway.policy import Layer, Policy, compose
 from gateway.policy.layers import unrestricted
-
-Changed = Callable[[Policy | NoPolicy, Policy | NoPolicy], None]
 
 
 class Overlay(InForce, Protocol):
@@ -84,7 +82,7 @@ def together(user: Policy | NoPolicy, others: Sequence[Policy | NoPolicy]) -> Po
     return user if isinstance(user, NoPolicy) else compose(user, found)
 
 
-def overlay(file: Path, layer: Layer, *, changed: Changed, rejected: Callable[[str], None]) -> Policies:
+def overlay(file: Path, layer: Layer, *, changed: Changed, rejected: Rejected) -> Policies:
     """A layer that is read from one file, if it is there."""
 
     async def choose() -> Source:

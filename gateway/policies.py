@@ -14,7 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from gateway.disk import why
 from gateway.errors import ConfigError, StateError, typed
@@ -123,6 +123,12 @@ class InForce(Protocol):
     async def current(self) -> Policy | NoPolicy: ...
 
 
+Changed: TypeAlias = Callable[[Policy | NoPolicy, Policy | NoPolicy], None]
+"""Hears of the policy that was in force, and of the one that is now."""
+Rejected: TypeAlias = Callable[[str], None]
+"""Hears why an edit is not taken."""
+
+
 class Policies:
     """The policy in force. `changed(old, new)` hears of a replacement, `rejected(report)` of an edit not taken.
 
@@ -134,8 +140,8 @@ class Policies:
         choose_source: Callable[[], Awaitable[Source]],
         builtin: Callable[[], Policy],
         *,
-        changed: Callable[[Policy | NoPolicy, Policy | NoPolicy], None],
-        rejected: Callable[[str], None],
+        changed: Changed,
+        rejected: Rejected,
         layer: Layer = "user",
         strict: bool = False,
     ) -> None:

@@ -14,19 +14,18 @@ import asyncio
 import logging
 import secrets
 import signal
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway import __version__
 from gateway.announced import Announced
+from gateway.app.layers import layered
+from gateway.app.surroundings import OpenState, Rooms
 from gateway.approvals import Channel
 from gateway.approvals.desk import Desk
 from gateway.approvals.desktop import Desktop
 from gateway.approvals.in_client import InClient
 from gateway.approvals.waiting import Waiting
 from gateway.asking import Asking
-from gateway.assigned import Assigned
 from gateway.attendance import Attendance, Doing
 from gateway.case import Identity
 from gateway.catalogue import Catalogue
@@ -37,12 +36,10 @@ from gateway.errors import StateError
 from gateway.halted import Looking, Underway, cancellation
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import Message
-from gateway.keyid.recommended import policy as recommended_policy
-from gateway.layered import Layered, overlay
 from gateway.mirror import Mirror
 from gateway.pinned import Pinned
-from gateway.policies import NoPolicy, Policies, Source, choose, exists
-from gateway.policy import Facts, Layer, Policy
+from gateway.policies import NoPolicy
+from gateway.policy import Policy
 from gateway.proving import Proven, Proving
 from gateway.questions import Questions
 from gateway.relay import Relay
@@ -51,7 +48,6 @@ from gateway.settings.model import usual_state
 from gateway.state import Running, State, Transaction
 from gateway.state.alive import mine
 from gateway.stdio import Stdio
-from gateway.upstream import Answer
 from gateway.upstream.admission import Admission
 from gateway.upstream.headers import is_modern
 from gateway.upstream.http import HttpClient, HttpLimits
@@ -69,82 +65,7 @@ _LAST_WRITE_SECONDS: Final = 0.1
 _FORGET_SECONDS: Final = 0.1
 _AFTER_SETTLING_SECONDS: Final = _FORGET_SECONDS + _LAST_WRITE_SECONDS
 """What settling leaves to the others; until then it may wait for whoever holds the state file."""
-_REOPEN_SECONDS: Final = 1.0
 _WARM_UP_SECONDS: Final = 1.0
-
-
-@dataclass(slots=True)
-class _OpenState:
-    """The state file, opened when it is first needed, and again at most every second while that fails."""
-
-    settings: Settings
-    clock: Clock
-    state: State | None = None
-    failure: StateError | None = None
-    tried_at: float = float("-inf")
-    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def get(self) -> State:
-        if self.state is None:
-            async with self.opening:
-                if self.state is None:
-                    self.state = await self._open()
-        return self.state
-
-    async def _open(self) -> State:
-        if self.failure is not None and self.clock.monotonic() - self.tried_at < _REOPEN_SECONDS:
-            raise self.failure
-        try:
-            return await State.open(self.settings.state, clock=self.clock)
-        except StateError as error:
-            self.failure = error
-            raise
-        finally:
-            self.tried_at = self.clock.monotonic()
-
-
-class _Surroundings:
-    """What the interceptor asks of the other rooms."""
-
-    def __init__(self, policies: Layered, mirror: Mirror, pinned: Pinned, state: _OpenState, grant: str) -> None:
-        self._policies = policies
-        self._mirror = mirror
-        self._pinned = pinned
-        self._state = state
-        self._grant = grant
-        self._noted: str | None = None
-
-    async def prepare(self) -> Policy | NoPolicy:
-        await self._state.get()  # it says which policies there are; and without it nothing can be judged
-        policy = await self._policies.current()
-        file = self._policies.file
-        if not isinstance(policy, NoPolicy) and file is not None and file != self._noted:
-            await self.note_policy(file)
-        return policy
-
-    async def state(self) -> State:
-        return await self._state.get()
-
-    async def look_up(self, tool: str, request: Message) -> Answer | None:
-        failed = await self._mirror.ensure(tool, request)
-        if failed is None:
-            await self._pinned.settle(tool)
-        return failed
-
-    def in_force(self) -> Policy | NoPolicy:
-        return self._policies.in_force
-
-    def facts(self, tool: str) -> Facts:
-        return self._pinned.facts(tool)
-
-    def definition(self, tool: str) -> str:
-        return (self._mirror.catalogue.digest(tool) or b"").hex()
-
-    async def note_policy(self, file: str) -> None:
-        """Remember that this grant was judged by a file: from now on it never falls back to the built-in pack."""
-        state = await self._state.get()
-        await state.atomically(lambda tx: state.note_policy(tx, self._grant, file))
-        self._noted = file
 
 
 class Gateway:
@@ -154,7 +75,7 @@ class Gateway:
         self._settings = settings
         self._stdio = stdio
         self._session = secrets.token_hex(8)
-        self._state = _OpenState(settings, clock)
+        self._state = OpenState(settings, clock)
         http = HttpClient(
             settings.upstream,
             {header.name: header.value for header in settings.header},
@@ -172,7 +93,7 @@ class Gateway:
         self._announced = Announced(settings.state, settings.server, self._state.get)
         self._upstream = Upstream(_admitted(http, settings, clock), self._deliver, self._renewed, mirrored.changed)
         mirror = Mirror(mirrored, self._upstream, clock, whole=settings.pins == "enforce")
-        self._policies = self._layered()
+        self._policies = layered(settings, self._state, changed=self._changed, rejected=self._rejected)
         identity = Identity(settings.grant, self._session, settings.server)
         self._pinned = Pinned(
             settings.pins,
@@ -183,7 +104,7 @@ class Gateway:
             changed=self._repinned,
             complain=self._rejected,
         )
-        self._around = Proven(_Surroundings(self._policies, mirror, self._pinned, self._state, settings.grant))
+        self._around = Proven(Rooms(self._policies, mirror, self._pinned, self._state, settings.grant))
         person = self._person(clock)
         self._channels: tuple[Channel, ...] = (
             person,
@@ -371,28 +292,6 @@ class Gateway:
 
     def _rejected(self, report: str) -> None:
         self._relay.policy_rejected(report)
-
-    def _layered(self) -> Layered:
-        files: list[tuple[Path, Layer]] = [(file, "site") for file in self._settings.site_policies]
-        if self._settings.project_policy is not None:
-            files.append((self._settings.project_policy, "project"))
-        overlays = [overlay(file, layer, changed=self._replaced, rejected=self._rejected) for file, layer in files]
-        own = Assigned(self._own_policy, changed=self._replaced, rejected=self._rejected)
-        user = Policies(self._choose_source, recommended_policy, changed=self._replaced, rejected=self._rejected)
-        return Layered(user, (*overlays, own), changed=self._changed)
-
-    async def _own_policy(self) -> str | None:
-        return (await self._state.get()).own_policy(self._settings.grant)
-
-    def _replaced(self, _old: Policy | NoPolicy, _new: Policy | NoPolicy) -> None:
-        self._policies.replaced()
-
-    async def _choose_source(self) -> Source:
-        settings = self._settings
-        used: str | None = None
-        if settings.policy is None and not exists(settings.user_policy):
-            used = (await self._state.get()).policy_used(settings.grant)
-        return choose(settings.policy, settings.user_policy, used, settings.grant)
 
 
 def _admitted(http: HttpClient, settings: Settings, clock: Clock) -> HttpClient | Admission:
