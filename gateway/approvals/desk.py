@@ -29,6 +29,8 @@ from gateway.state.approvals import Covering, Full, Question, Standing
 
 COMMAND: Final = "keyid-gateway approvals approve"
 _LONGEST_REASON: Final = 1000
+_BESIDE: Final = "(beside the arguments)"
+_CALL: Final = frozenset({"name", "arguments", "_meta"})
 
 Binding = tuple[str, ...]
 """What an answer is bound to besides grant, server, tool and arguments: definition, revision, rules."""
@@ -150,7 +152,7 @@ class Desk:
         return Question(
             id="",
             tool=matter.tool,
-            arguments=matter.arguments,
+            arguments=_seen(matter),
             rule=decision.rule,
             reason=" ".join(reasons)[:_LONGEST_REASON],
             grant=who.grant,
@@ -187,6 +189,21 @@ class Desk:
         """For each rule what an answer to it covers; without a key where it covers nothing but the call."""
         about = [self._identity.grant, self._identity.server, matter.tool, *matter.binding[:2]]
         return tuple(_covering(matter, approval, about) for approval in matter.decision.approvals)
+
+
+def _seen(matter: Matter) -> Mapping[str, Json]:
+    """What a person is shown of the call: whatever the answer is bound to that the server reads, not arguments alone.
+
+    Answers to questions that nobody asked (`inputResponses`) say as much to a server as arguments do.
+    """
+    seen = dict(matter.arguments)
+    for name, value in matter.case.request.params.items():
+        if name not in _CALL:
+            label = f"{_BESIDE} {name}"
+            while label in seen:  # an argument of that very name hides nothing
+                label = f"{_BESIDE} {label}"
+            seen[label] = value
+    return seen
 
 
 def _answered(tx: Transaction, standing: Standing | None, turn: Turn, now: float) -> Standing | None:

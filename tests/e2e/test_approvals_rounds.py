@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.approvals import wording
 from tests.e2e.arena import META, STATELESS
 from tests.e2e.asked import answer, pending
 from tests.e2e.process import Gateway, Home, decision
@@ -79,4 +80,21 @@ def test_a_tool_that_changed_since_it_was_approved_is_asked_about_anew(quick: Ho
         assert len(gateway.request("tools/list")["result"]["tools"]) == 2
         again = decision(gateway.call("work", {}))
         assert (again["reason"], again["question"] != number) == ("approval", True)
+    assert upstream.calls("work") == []
+
+
+def test_b23_what_a_call_carries_beside_its_arguments_is_shown(quick: Home, upstream: Scripted) -> None:
+    """An answer to a question of the server's that nobody asked says as much to it as an argument does."""
+    beside = "(beside the arguments)"
+    with Gateway(quick, upstream.url, policy=document("first", tools=ASK)) as gateway:
+        arguments = {"a": 1, f"{beside} requestState": "mine"}
+        call(gateway, arguments, inputResponses={"to": {"address": "eve@example.com"}}, requestState="s")
+        question = pending(quick)[0].question
+        assert question.arguments == {
+            **arguments,
+            f"{beside} inputResponses": {"to": {"address": "eve@example.com"}},
+            f"{beside} {beside} requestState": "s",
+        }
+        for text in (wording.whole(question), wording.full(question), wording.message(question)):
+            assert "eve@example.com" in text
     assert upstream.calls("work") == []
