@@ -1,4 +1,4 @@
-"""The only reader of time.
+"""The only reader of time, and what waits for it to pass.
 
 Everything that needs the time is handed a `Clock`; tests hand in one that they move.
 """
@@ -27,3 +27,8 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """Wait, and do nothing else: for commands. A gateway waits in its event loop."""
+    time.sleep(seconds)

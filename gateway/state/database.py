@@ -17,13 +17,13 @@ moment that waits for the disk.
 import asyncio
 import random
 import sqlite3
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from gateway.clock import Clock
+from gateway.clock import pause as wait
 from gateway.errors import StateError
 from gateway.state import files, migrations
 from gateway.state.failures import from_sqlite, is_busy
@@ -187,7 +187,7 @@ def connect(path: Path, *, timeout: float = 0) -> sqlite3.Connection:
 
 @contextmanager
 def reading(
-    path: Path, *, patience: float = PATIENCE_SECONDS, pause: Callable[[float], object] = time.sleep
+    path: Path, *, patience: float = PATIENCE_SECONDS, pause: Callable[[float], object] = wait
 ) -> Iterator[sqlite3.Connection]:
     """A connection that only reads, for commands: it never holds up a gateway, and waits itself where it must.
 
