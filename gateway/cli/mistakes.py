@@ -51,7 +51,9 @@ def as_usage_error(error: click.ClickException) -> UsageError:
         case click.BadParameter() if error.param is not None:
             name = error.param.opts[0] if isinstance(error.param, click.Option) else error.param.human_readable_name
             wanted = _range(error.param.type) or _ours(error.message)
-            return UsageError(f"`{name}`: {wanted}", help_hint)
+            close = _choice(error.param.type, error.message)
+            hint = f"did you mean `{close}`?" if close else help_hint
+            return UsageError(f"`{name.strip('[].')}`: {wanted}", hint)
     return UsageError(_ours(error.format_message()), help_hint)
 
 
@@ -65,6 +67,12 @@ def _range(kind: object) -> str | None:
         return None
     until = "" if kind.max is None else f" to {kind.max}"
     return f"a whole number from {kind.min}{until} is needed"
+
+
+def _choice(kind: object, message: str) -> str | None:
+    """Which of the words that can be given was probably meant; the one that was given is the first of the complaint."""
+    _, _, rest = message.partition("'")
+    return meant(rest.partition("'")[0], list(map(str, kind.choices))) if isinstance(kind, click.Choice) else None
 
 
 def _ours(message: str) -> str:

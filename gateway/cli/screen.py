@@ -144,5 +144,12 @@ def folded(line: str, width: int) -> str:
     """A line in `width` columns, broken between words; each begins as far in as it did. To be copied: stays whole."""
     indent = " " * (len(line) - len(line.lstrip()))
     whole = _TO_COPY.sub(lambda found: found[0].replace(" ", "\0"), line)
-    filled = textwrap.fill(whole, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    filled = textwrap.fill(
+        whole.lstrip(" "),
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     return filled.replace("\0", " ")

@@ -145,6 +145,10 @@ def test_every_command_that_prints_data_documents_its_json(run: Run, words: list
             ["policy", "xyzzy"],
             f"error: unknown command `keyid-gateway policy xyzzy`\nhint: commands are {OF_POLICY}\n",
         ),
+        (
+            ["completion", "fsh"],
+            "error: `SHELL`: `fsh` is not one of `bash`, `zsh`, `fish`\nhint: did you mean `fish`?\n",
+        ),
         (["run", "--polcy", "x"], "error: unknown flag `--polcy`\nhint: did you mean `--policy`?\n"),
         (
             ["limits", "--xyzzy"],

@@ -219,7 +219,7 @@ def test_nothing_is_written_unless_somebody_agrees(run: Run, machine: Machine, m
     assert (ran.code, ran.out.splitlines()[-1]) == (1, "nothing is written")
     assert '  +    "keyid": {\n' in ran.out
     answering(monkeypatch, "")
-    assert run("install", "cursor").code == 130
+    assert run("install", "cursor").code == 2
     assert not file.exists()
     answering(monkeypatch, "y\n")
     assert run("install", "cursor").code == 0
@@ -236,6 +236,32 @@ def test_without_a_name_the_clients_here_are_listed(
     assert f"clients on this machine:\n  cursor           {cursor}\n  zed              {zed}\n" in ran.out
     assert "only names of this list, please" in ran.err
     assert (cursor.exists(), zed.exists()) == (False, True)
+
+
+def test_where_nobody_answers_it_is_said_how_to_do_without(
+    run: Run, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = machine.file("cursor")
+    answering(monkeypatch, "")
+    listed = run("install")
+    assert (listed.code, listed.err.splitlines()[-2:]) == (
+        2,
+        ["error: nobody is there to be asked", "hint: name one or more, or say `--all`"],
+    )
+    asked = run("install", "cursor")
+    assert (asked.code, asked.err.splitlines()[-2:]) == (
+        2,
+        ["error: nobody is there to be asked", "hint: `--yes` writes without asking, `--dry-run` only shows"],
+    )
+    assert not file.exists()
+
+
+def test_ctrl_c_at_the_question_is_no_mistake(run: Run, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.file("cursor")
+    answering(monkeypatch, "")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    ran = run("install", "cursor")
+    assert (ran.code, ran.err.splitlines()[-1]) == (130, "interrupted")
 
 
 def test_one_that_cannot_be_changed_does_not_keep_the_others_from_it(run: Run, machine: Machine) -> None:
@@ -284,7 +310,7 @@ def test_json(run: Run, home: Home, machine: Machine) -> None:
         (["cursor", "--name", "a", "--wrap", "b"], "`--wrap` names the entry already"),
         (["cursor", "--name", ""], "an entry needs a name"),
         (["cursor", "--wrap", "a", "--upstream", URL], "`--wrap` takes one client"),
-        (["emacs"], "`[CLIENT]...`: `emacs` is not one of"),
+        (["emacs"], "`CLIENT`: `emacs` is not one of"),
         (["cursor", "--policy", "/nowhere.json"], "there is no policy `/nowhere.json`"),
         (["cursor", "--upstream", "x"], "--upstream: an http:// or https:// URL is needed"),
         (["cursor", "--profile", "other"], "--profile: there is no profile `other`"),

@@ -94,7 +94,8 @@ def test_every_line_is_broken_between_words_and_what_is_to_be_copied_stays_whole
     screen.note(
         "note: a sentence that is longer than forty columns are\n"
         "    hint: type `keyid-gateway policy fmt 'my policy.json'` and then nothing else at all\n"
-        "    as  it  is"
+        "    as  it  is\n"
+        "    `a word that is longer than the line and comes first` counts"
     )
     assert terminal.getvalue() == (
         "note: a sentence that is longer than\n"
@@ -103,4 +104,6 @@ def test_every_line_is_broken_between_words_and_what_is_to_be_copied_stays_whole
         "    `keyid-gateway policy fmt 'my policy.json'`\n"
         "    and then nothing else at all\n"
         "    as  it  is\n"
+        "    `a word that is longer than the line and comes first`\n"
+        "    counts\n"
     )

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from gateway.cli.consent import answered
 from gateway.cli.flags import json_flag, once, with_flags
 from gateway.cli.installing import applying, carrying, planning
 from gateway.cli.installing.going import Done, go
@@ -127,7 +128,8 @@ def _asked(found: Sequence[Target]) -> list[Target]:
         say(f"  {target.client.name:<16} {shown(str(target.file))}")
     known = {target.client.name: target for target in found}
     while True:
-        answer = click.prompt("which? (names, or `all`)", default="all" if len(found) == 1 else None, err=True)
+        with answered("name one or more, or say `--all`"):
+            answer = click.prompt("which? (names, or `all`)", default="all" if len(found) == 1 else None, err=True)
         names = str(answer).replace(",", " ").split()
         if names == ["all"]:
             return list(found)

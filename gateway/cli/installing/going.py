@@ -7,6 +7,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import click
 
+from gateway.cli.consent import answered
 from gateway.cli.installing.machine import Target
 from gateway.cli.installing.planning import Plan, What
 from gateway.cli.installing.view import difference, place
@@ -95,7 +96,8 @@ def _preview(plan: Plan) -> None:
 
 
 def _agreed(plans: Sequence[Plan]) -> bool:
-    return click.confirm(f"write {counted(len(plans), 'file')}?", default=False, err=True)
+    with answered("`--yes` writes without asking, `--dry-run` only shows"):
+        return click.confirm(f"write {counted(len(plans), 'file')}?", default=False, err=True)
 
 
 def _data(done: Done) -> dict[str, object]:
