@@ -28,9 +28,8 @@ worth the two commands: there, set `enforce`.
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, Literal, TypeAlias
 
@@ -38,35 +37,20 @@ from gateway.case import Identity
 from gateway.catalogue import Catalogue, Definition, digest
 from gateway.clock import Clock
 from gateway.errors import StateError
-from gateway.jsonrpc import Json, serialise
+from gateway.jsonrpc import Json
+from gateway.pinned.comparing import NONE, Compared, compare, unaccepted
 from gateway.policy import Facts
 from gateway.policy.decision import Pin
 from gateway.policy.problem import quoted
-from gateway.state import Record, State, Transaction
+from gateway.state import State, Transaction
 from gateway.state.pins import INSTRUCTIONS, Key, Seen
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 0.5
 _SAID: Final = 5
-_RECORDED: Final = 100
-_NONE: Final[frozenset[bytes]] = frozenset()
 
 Mode: TypeAlias = Literal["off", "warn", "enforce"]
 MODES: Final[tuple[Mode, ...]] = ("off", "warn", "enforce")
-
-
-@dataclass(frozen=True, slots=True)
-class _Compared:
-    """What a comparison found: the accepted digests (None: the server was never seen), what is `other` than them.
-
-    `waiting` is what of that nobody has met before.
-    """
-
-    accepted: Mapping[Key, frozenset[bytes]] | None
-    generation: int | None
-    waiting: Sequence[Seen] = ()
-    other: Sequence[Seen] = ()
-    begun: int = 0
 
 
 class Pinned:
@@ -93,11 +77,11 @@ class Pinned:
         self._clock = clock
         self._changed = changed
         self._complain = complain
-        self._told: frozenset[bytes] = _NONE
+        self._told: frozenset[bytes] = NONE
         self._accepted: Mapping[Key, frozenset[bytes]] | None = None
         self._generation: int | None = None
         self._said: tuple[str, bytes] | None = None
-        self._looked_at: frozenset[bytes] = _NONE
+        self._looked_at: frozenset[bytes] = NONE
         self._comparing = asyncio.Lock()
         self._wanted = False
         self._busy: set[asyncio.Task[None]] = set()
@@ -191,7 +175,7 @@ class Pinned:
     def _instructions_kept(self) -> bool:
         if self._said is None or not self._said[0]:
             return True
-        return self._accepted is not None and self._said[1] in self._accepted.get(INSTRUCTIONS, _NONE)
+        return self._accepted is not None and self._said[1] in self._accepted.get(INSTRUCTIONS, NONE)
 
     def _is_looked_at(self, tool: str) -> bool:
         """Whether what stands in the way of a tool has been compared already."""
@@ -201,7 +185,7 @@ class Pinned:
         )
 
     def _all_accepted(self, tool: str) -> frozenset[bytes]:
-        return (self._accepted or {}).get(("tool", tool), _NONE)
+        return (self._accepted or {}).get(("tool", tool), NONE)
 
     def _keeps(self, item: Definition) -> bool:
         """Whether a listed definition is an accepted one."""
@@ -209,7 +193,7 @@ class Pinned:
         if self._accepted is None or not isinstance(name, str):
             return False
         own = self._catalogue.digest(name) if self._catalogue.definition(name) is item else digest(item)
-        return own in self._accepted.get(("tool", name), _NONE)
+        return own in self._accepted.get(("tool", name), NONE)
 
     def _withheld(self) -> frozenset[str]:
         names = tuple(self._catalogue.definitions()) if self._mode == "enforce" and self._accepted is not None else ()
@@ -238,7 +222,7 @@ class Pinned:
                 catalogue = self._catalogue
                 whole = catalogue.complete and len(catalogue) > 0
                 known = self._accepted or {}
-                seen = await asyncio.to_thread(_seen, dict(catalogue.definitions()), self._said, known)
+                seen = await asyncio.to_thread(unaccepted, dict(catalogue.definitions()), self._said, known)
                 found = await state.atomically(partial(self._met, seen=seen, whole=whole))
                 self._accepted, self._generation = found.accepted, found.generation
                 self._looked_at = frozenset(each.digest for each in seen)
@@ -246,56 +230,11 @@ class Pinned:
                 if found.accepted is not None or not known:
                     return
 
-    def _met(self, tx: Transaction, *, seen: Sequence[Seen], whole: bool) -> _Compared:
-        server, now = self._identity.server, self._clock.now()
-        if tx.pins.generation(server) is None:
-            if self._accepted is not None or not whole:  # forgotten: everything is looked at once more
-                return _Compared(None, None)
-            tx.pins.begin(server, seen, now)
-            return _Compared(
-                tx.pins.accepted(server),
-                tx.pins.generation(server),
-                begun=len([each for each in seen if each.key != INSTRUCTIONS]),
-            )
-        accepted = tx.pins.accepted(server)
-        said = [each for each in seen if each.key == INSTRUCTIONS]
-        if said and INSTRUCTIONS not in accepted:
-            tx.pins.begin(server, said, now)
-            accepted = tx.pins.accepted(server)
-        other = [each for each in seen if each.digest not in accepted.get(each.key, _NONE) and each.size]
-        waiting = tx.pins.meet(server, other, now)
-        for record in self._records(waiting, accepted, now):
-            tx.audit.append(record)
-        return _Compared(accepted, tx.pins.generation(server), waiting, other)
+    def _met(self, tx: Transaction, *, seen: Sequence[Seen], whole: bool) -> Compared:
+        known, refuses, now = self._accepted is not None, self._mode == "enforce", self._clock.now()
+        return compare(tx, self._identity, now, seen=seen, whole=whole, known=known, refuses=refuses)
 
-    def _records(
-        self, waiting: Sequence[Seen], accepted: Mapping[Key, frozenset[bytes]], now: float
-    ) -> Iterator[Record]:
-        who = self._identity
-        for number, each in enumerate(waiting[: _RECORDED + 1]):
-            more = number == _RECORDED
-            name = "" if more else each.key[1]
-            said = f"and {len(waiting) - _RECORDED} more" if more else _what(each.key, accepted)
-            yield Record(
-                kind="definition",
-                decision_id=secrets.token_hex(8),
-                at=now,
-                grant=who.grant,
-                session=who.session,
-                client_name="",
-                client_version="",
-                server=who.server,
-                method="initialize" if each.key == INSTRUCTIONS else "tools/list",
-                tool=name,
-                policy_revision="",
-                effect="deny" if self._mode == "enforce" else "observe",
-                rule="(changed tool)",
-                reason="changed tool",
-                message=said,
-                argument_digest="" if more else each.digest.hex(),
-            )
-
-    def _tell(self, found: _Compared) -> None:
+    def _tell(self, found: Compared) -> None:
         if found.begun:
             _LOG.info("the server is seen for the first time: its %d tools are pinned as they are", found.begun)
         enforced = self._mode == "enforce"
@@ -310,23 +249,3 @@ class Pinned:
         _LOG.warning("%s; see `keyid-gateway pins diff`", said)
         if enforced:
             self._complain(f"{said}; a person can look at it with `keyid-gateway pins diff`, and accept it")
-
-
-def _what(key: Key, accepted: Mapping[Key, frozenset[bytes]]) -> str:
-    if key == INSTRUCTIONS:
-        return "the server's instructions changed"
-    return "the tool's definition changed" if key in accepted else "the tool is new"
-
-
-def _seen(
-    definitions: Mapping[str, Definition], said: tuple[str, bytes] | None, accepted: Mapping[Key, frozenset[bytes]]
-) -> list[Seen]:
-    """All that is announced and not among the accepted. On a thread: a list may be long."""
-    found = []
-    for name, definition in definitions.items():
-        own = digest(definition)
-        if own not in accepted.get(("tool", name), _NONE):
-            found.append(Seen.of(("tool", name), own, serialise(dict(definition))))
-    if said is not None and said[1] not in accepted.get(INSTRUCTIONS, _NONE):
-        found.append(Seen.of(INSTRUCTIONS, said[1], serialise(said[0]) if said[0] else b""))
-    return found
