@@ -274,6 +274,33 @@ def test_every_record_as_json_lines(run: Run, home: Home) -> None:
     assert lines[-1]["hash"] == json.loads(run("audit", "head", "--json").out)["hash"]
 
 
+def test_every_record_as_an_opentelemetry_log(run: Run, home: Home) -> None:
+    home.remember(SOME)
+    plain = [json.loads(line) for line in run("audit", "export").out.splitlines()]
+    logs = []
+    for line in run("audit", "export", "--format", "otlp").out.splitlines():
+        (resource,) = json.loads(line)["resourceLogs"]
+        assert resource["resource"]["attributes"] == [
+            {"key": "service.name", "value": {"stringValue": "keyid-gateway"}}
+        ]
+        (scope,) = resource["scopeLogs"]
+        logs += scope["logRecords"]
+    assert len(logs) == len(plain)
+    for log, same in zip(logs, plain, strict=True):
+        attributes = {each["key"]: each["value"] for each in log["attributes"]}
+        assert int(log["timeUnixNano"]) // 1000 == round(same["at"] * 1_000_000)
+        assert log["eventName"] == f"keyid_gateway.audit.{same['kind']}"
+        assert attributes["keyid_gateway.seq"] == {"intValue": str(same["seq"])}
+        assert attributes["keyid_gateway.hash"] == {"stringValue": same["hash"]}
+        assert ("keyid_gateway.upstream_status" in attributes) == (same["upstream_status"] is not None)
+        refused = same["effect"] != "allow"
+        settled = same["kind"] == "settled"
+        wrong = settled and same["outcome"] not in ("ok", "input required", "cancelled")
+        assert log["severityText"] == ("ERROR" if wrong else "WARN" if refused and not settled else "INFO")
+    ran = run("audit", "export", "--format", "otlp", "--json")
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "error: `--json` and `--format otlp` exclude each other")
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\uff1d1", '"quoted", with\nlines'])
 def test_csv_runs_no_formula(run: Run, home: Home, text: str) -> None:
     home.remember([refused("d1", text, message=text, argument_names=(text, "b"))])

@@ -11,7 +11,7 @@ from typing import IO, Final
 
 import click
 
-from gateway.cli import calls
+from gateway.cli import calls, otlp
 from gateway.cli.evidence import evidence, missing
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.moments import moment
@@ -34,20 +34,21 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\u
 
 _TOLD: Final = 4096
 
-HELP: Final = """Write every record, oldest first, as JSON Lines or CSV, to standard output or to a file (mode 0600).
+HELP: Final = """Write every record, oldest first, as JSON Lines, CSV or OpenTelemetry logs, to standard output or to a
+file (mode 0600).
 
 In CSV, a text that a spreadsheet would run as a formula gets a `'` before it: it came from an agent. The hash of each
 record is its place in the chain; what proves it is the state file and `audit verify`, not the export.
 
-Records as OpenTelemetry logs are not in this version: a collector reads the JSON Lines.
+`otlp` is OTLP in JSON, one `LogsData` a line: what the `otlpjsonfile` receiver of an OpenTelemetry collector reads.
 
 \b
 --json: one record a line, which is the default: what `audit tail --json`
   has, and "hash" """
 
 
-@click.command("export", help=HELP, short_help="write every record as JSON Lines or CSV")
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="(default: jsonl)")
+@click.command("export", help=HELP, short_help="write every record for other programs")
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv", "otlp"]), help="(default: jsonl)")
 @click.option("--since", metavar="TIME", help="not before: `7d`, or `2026-01-31` here (`…T14:00Z`: UTC)")
 @click.option("--until", metavar="TIME", help="before")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="a new file to write to")
@@ -55,8 +56,8 @@ Records as OpenTelemetry logs are not in this version: a collector reads the JSO
 @json_flag
 def command(settings: Settings, *, form: str | None, output: Path | None, as_json: bool, **span: str | None) -> int:
     """The command; its help is `HELP`."""
-    if as_json and form == "csv":
-        raise UsageError("`--json` and `--format csv` exclude each other", "leave one of them out")
+    if as_json and form in ("csv", "otlp"):
+        raise UsageError(f"`--json` and `--format {form}` exclude each other", "leave one of them out")
     now = SystemClock().now()
     first, last = moment(span["since"], "--since", now), moment(span["until"], "--until", now)
     with evidence(settings.state) as found:
@@ -64,7 +65,7 @@ def command(settings: Settings, *, form: str | None, output: Path | None, as_jso
             raise missing(settings.state)
         number, newest = 0, _newest(found)
         with _opened(output) as stream:
-            write = _csv(stream) if form == "csv" else _lines(stream)
+            write = _csv(stream) if form == "csv" else _lines(stream, otlp.line if form == "otlp" else _as_it_is)
             with working("writing the records") if not stream.isatty() else nullcontext(_untold) as at:
                 for number, (entry, linked) in enumerate(found.everything(first, last), 1):
                     write(_data(entry, linked))
@@ -107,9 +108,15 @@ def _data(entry: Entry, linked: str) -> Mapping[str, object]:
     return {**calls.as_data(entry), "hash": linked}
 
 
-def _lines(stream: IO[str]) -> Callable[[Mapping[str, object]], None]:
+def _as_it_is(data: Mapping[str, object]) -> Mapping[str, object]:
+    return data
+
+
+def _lines(
+    stream: IO[str], shape: Callable[[Mapping[str, object]], Mapping[str, object]]
+) -> Callable[[Mapping[str, object]], None]:
     def write(data: Mapping[str, object]) -> None:
-        stream.write(json.dumps(data, separators=(",", ":")) + "\n")
+        stream.write(json.dumps(shape(data), separators=(",", ":")) + "\n")
 
     return write
 
