@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from gateway.clock import Clock
 from gateway.state import database, migrations
@@ -82,6 +82,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+_CHANGES_NOTHING: Final = "DELETE FROM meta WHERE 0"
+"""Fails where the file cannot be written: SQLite opens that for reading only, and would keep to it when it can."""
+
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
@@ -114,6 +117,7 @@ class State:
         opened = await Database.open(path, clock=clock)
 
         def prepare() -> Secrets:
+            opened.connection.execute(_CHANGES_NOTHING)
             SqliteCounters(opened.connection).forget_leftovers(clock.now())
             return migrations.secrets(opened.connection)
 

@@ -60,3 +60,18 @@ def _own(path: Path) -> None:
             raise StateError(f"the state file `{path}` belongs to another user", "choose a path of your own")
         if found.st_mode & 0o077:
             path.chmod(0o600)
+        if found.st_mode & stat.S_IWUSR:
+            _free_siblings(path)
+
+
+def _free_siblings(path: Path) -> None:
+    """SQLite makes the files of the log with the mode of the file itself, and leaves them so.
+
+    Where that could not be written for a while, they still cannot when it can again.
+    """
+    for sibling in (path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm")):
+        try:
+            if not sibling.lstat().st_mode & stat.S_IWUSR:
+                sibling.chmod(0o600, follow_symlinks=False)
+        except FileNotFoundError:
+            continue

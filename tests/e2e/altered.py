@@ -64,6 +64,14 @@ def narrow() -> None:
     vars(writing)["BACKLOG"] = 2**16
 
 
+def unprivileged() -> None:
+    """Modes of files hold for this process, also where root runs the tests: it has no capabilities (capset(2))."""
+    if os.geteuid() == 0:
+        version_3, whole_process = 0x20080522, 0
+        head, none = (ctypes.c_uint32 * 2)(version_3, whole_process), (ctypes.c_uint32 * 6)()
+        assert ctypes.CDLL(None).capset(head, none) == 0
+
+
 def noisy() -> None:
     """Whatever answers a judged call also prints."""
     relayed = replies.relayed
@@ -90,6 +98,7 @@ ALTERATIONS: Final[Mapping[str, Callable[[], None]]] = {
     "brief": brief,
     "few": few,
     "narrow": narrow,
+    "unprivileged": unprivileged,
     "noisy": noisy,
 }
 

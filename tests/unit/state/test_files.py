@@ -90,6 +90,18 @@ def test_a_link_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "gone.db").exists()
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_the_files_of_the_log_can_be_written_as_soon_as_the_file_can(tmp_path: Path, mode: int) -> None:
+    """SQLite makes them with its mode, so they are left behind where it could only be read for a while."""
+    path, logs = tmp_path / "state.db", [tmp_path / "state.db-wal", tmp_path / "state.db-shm"]
+    for file in (path, *logs):
+        file.touch()
+        file.chmod(0o400)
+    path.chmod(mode)
+    prepare(path)
+    assert [file.stat().st_mode & 0o777 for file in (path, *logs)] == [mode] * 3
+
+
 def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "state.db"
     path.touch()
