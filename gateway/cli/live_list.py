@@ -16,7 +16,7 @@ from gateway.cli.causes import causes
 from gateway.cli.progress import working
 from gateway.cli.words import shown
 from gateway.clock import SystemClock
-from gateway.credentials import Challenge
+from gateway.credentials import Challenge, is_credential
 from gateway.credentials.oauth import OAuth
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import Json
@@ -131,8 +131,12 @@ def _refused(settings: Settings, status: int) -> UpstreamError:
         cure = f"run `{settings.oauth.login}`, or pass credentials: `--header 'Authorization: env:VARIABLE'`"
         return UpstreamError(f"{where}: it wants a sign-in", cure)
     if status in (401, 403):
+        given = " and ".join(f"`{header.name}`" for header in settings.header if is_credential(header.name))
+        where_kept = "`keyid-gateway profiles show` says where"
+        cure = f"what {given} says is wrong or expired: renew it where it is kept ({where_kept})"
         return UpstreamError(
-            f"{where}: it wants other credentials", "pass them: `--header 'Authorization: env:VARIABLE'`"
+            f"{where}: it wants other credentials",
+            cure if given else "pass them: `--header 'Authorization: env:VARIABLE'`",
         )
     if status == 404:
         return UpstreamError(f"{where}: there is no MCP server at this path", "check `--upstream`; most end in `/mcp`")

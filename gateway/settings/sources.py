@@ -23,7 +23,7 @@ from gateway.errors import ConfigError, GatewayError, UsageError, meant
 from gateway.settings.file import FILE, SettingsFile, Texts, read, suggest
 from gateway.settings.model import APP, KEYID, Settings
 from gateway.settings.options import KEYID_URL, OPTIONS, PREFIX, Option
-from gateway.settings.values import is_place
+from gateway.settings.values import NotThere, is_place
 
 BUILT_IN: Final[Mapping[str, Texts]] = {KEYID: {"upstream": (KEYID_URL,)}}
 """The profiles that nobody has to write."""
@@ -31,6 +31,10 @@ Origin: TypeAlias = Literal["flag", "environment", "profile", "file", "default"]
 
 _BY_FLAG: Final = {option.flag: option for option in OPTIONS}
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
+_NOT_THERE: Final = (
+    "it has to be there when the gateway starts; or name another place: "
+    "`env:VARIABLE`, `file:PATH`, `keyring:SERVICE/NAME`"
+)
 _OTHER_VARIABLES: Final = frozenset({PREFIX + "CONFIG_DIR"})
 
 
@@ -57,6 +61,8 @@ class Found:
             )
         try:
             read_texts = [option.read(_put_in(text)) for text in self.texts]
+        except NotThere as reason:
+            raise error(f"{self.where}: {reason}", _NOT_THERE) from None
         except ValueError as reason:
             hint = f"{option.flag} {option.metavar}: {option.help}"
             raise error(f"{self.where}: {reason}", hint) from None

@@ -128,6 +128,10 @@ def is_place(text: str) -> bool:
     return bool(mark) and kind in PLACES
 
 
+class NotThere(ValueError):
+    """Nothing is to be found in the place that a setting names; the setting itself makes sense."""
+
+
 def header(text: str) -> Header:
     name, value, literal = split_header(text)
     if not literal:
@@ -142,7 +146,7 @@ def _secret(kind: str, where: str) -> str:
     if kind == "env":
         value = os.environ.get(where)
         if value is None:
-            raise ValueError(f"the environment variable `{where}` is not set")
+            raise NotThere(f"the environment variable `{where}` is not set")
         return value.strip()
     if kind == "keyring":
         from gateway.credentials import vault  # only where a value is there: the keyring takes its time
@@ -150,11 +154,11 @@ def _secret(kind: str, where: str) -> str:
         try:
             return vault.value(where).strip()
         except ConfigError as error:
-            raise ValueError(error.message) from None
+            raise NotThere(error.message) from None
     try:
         return Path(where).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the file `{where}` cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise NotThere(f"the file `{where}` cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def optional(text: str) -> str | None:

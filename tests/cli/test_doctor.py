@@ -30,7 +30,7 @@ from gateway.clock import SystemClock
 from gateway.credentials.records import Record as SignIn
 from gateway.credentials.records import Records, Secret
 from gateway.settings import load
-from gateway.standin import Standin
+from gateway.standin import Standin, StandinOptions
 from gateway.state import EVERYONE, Halt
 from tests.cli.conftest import SERVER, TOKEN, Home, Run, record
 from tests.cli.test_status import QUESTION, work
@@ -252,8 +252,33 @@ def test_a_setting_that_nobody_knows(doctor: Any, home: Home) -> None:
 
 
 def test_a_policy_with_a_mistake(doctor: Any, healthy: Home) -> None:
-    healthy.write_policy('{"version": "1", "defautl": "deny"}')
-    assert doctor().cure("policy", "so every call is refused") == "failed: `keyid-gateway policy check`"
+    healthy.write_policy('{"version": "1", "default": "deny", "tool": {}}')
+    cure = doctor().cure("policy", f"every call is refused: {healthy.policy}:1:37: /tool: unknown key `tool`")
+    assert cure == "failed: did you mean `tools`? `keyid-gateway policy check` shows all of it"
+
+
+def test_the_pack_is_for_a_server_with_the_tools_of_keyid(run: Run, doctor: Any, standin: Standin) -> None:
+    words = "the built-in pack is in force, which is written for KeyID"
+    where = ("--upstream", standin.url, "--header", f"Authorization: Bearer {TOKEN}")
+    assert doctor(*where).cure("policy", words).startswith("warning: `keyid-gateway policy init --live FILE`")
+    assert run("tools", *where).code == 0  # from now on it is known which tools it has
+    found = doctor(*where)
+    assert not [each for each in found.checks if words in each["says"]]
+
+
+def test_a_secret_that_is_not_in_its_place(doctor: Any, home: Home) -> None:
+    nowhere = home.folder / "nowhere"
+    assert doctor("--header", f"Authorization: file:{nowhere}").cure("settings", f"`{nowhere}` cannot be read") == (
+        "failed: it has to be there when the gateway starts; or name another place: `env:VARIABLE`, `file:PATH`, "
+        "`keyring:SERVICE/NAME`"
+    )
+
+
+def test_credentials_that_the_server_refuses(doctor: Any, standin: Standin) -> None:
+    found = doctor("--upstream", standin.url, "--header", "Authorization: Bearer old")
+    assert found.cure("protocol", "it wants other credentials").startswith(
+        "failed: what `Authorization` says is wrong or expired: renew it where it is kept"
+    )
 
 
 def test_a_grant_whose_policy_is_not_given_any_more(doctor: Any, healthy: Home) -> None:
@@ -362,9 +387,41 @@ def test_an_entry_whose_server_is_down(doctor: Any, healthy: Home) -> None:
     assert cure == "failed: see what is said of the server above"
 
 
+def test_an_entry_of_another_name_is_mended_under_its_name(doctor: Any, healthy: Home, standin: Standin) -> None:
+    desktop(healthy, entry(healthy, standin.url, command="/no/such/gateway").replace('"keyid"', '"my mail"'))
+    cure = doctor().cure("clients", "cannot start: `/no/such/gateway`")
+    assert cure == "failed: `keyid-gateway install claude-desktop --name 'my mail'` writes the entry anew"
+
+
+def test_an_entry_of_a_profile_that_is_gone(doctor: Any, healthy: Home, standin: Standin) -> None:
+    desktop(healthy, entry(healthy, standin.url).replace('"run"', '"run", "--profile", "mial"'))
+    cure = doctor().cure("clients", "ended with code 2: error: --profile: there is no profile `mial`")
+    assert cure == "failed: there is `keyid`; `keyid-gateway profiles add` makes another"
+
+
+def test_an_entry_whose_state_file_is_none(doctor: Any, healthy: Home, standin: Standin) -> None:
+    healthy.policy.unlink()  # without one it has to be looked up which policy the grant had
+    odd = healthy.folder / "odd.db"
+    odd.write_bytes(b"this is no database at all" * 100)
+    let_in = {"SESAME": f"Bearer {TOKEN}", "KEYID_GATEWAY_HEADER": "Authorization: env:SESAME"}
+    desktop(healthy, entry(healthy, standin.url, KEYID_GATEWAY_STATE=str(odd), **let_in))
+    found = doctor().cure("clients", f"starts, and then: the state file `{odd}` is not a state file")
+    assert found == "failed: choose another path, or move that file away"
+
+
+def test_an_entry_that_leads_to_another_server(doctor: Any, healthy: Home, standin: Standin) -> None:
+    with Standin(StandinOptions(), clock=SystemClock()) as other:
+        text = entry(healthy, standin.url).replace('"run"', f'"run", "--upstream", "{other.url}"')
+        desktop(healthy, text)
+        found = doctor()
+    assert found.level("clients", f"lists 64 tools; `keyid-gateway doctor --upstream {other.url}` looks at its") == "ok"
+
+
 def test_a_config_that_is_broken(doctor: Any, healthy: Home) -> None:
     desktop(healthy, '{"mcpServers": {"keyid": ')
-    assert doctor().cure("clients", "the config of Claude Desktop cannot be read: line 1").startswith("failed: mend it")
+    found = doctor()
+    assert found.cure("clients", "the config of Claude Desktop cannot be read: line 1").startswith("failed: mend it")
+    assert len([each for each in found.checks if each["about"] == "clients"]) == 1
 
 
 def test_an_entry_that_leads_past_the_gateway(doctor: Any, healthy: Home, standin: Standin) -> None:

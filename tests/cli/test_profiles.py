@@ -65,8 +65,8 @@ def test_one_is_added_looked_at_used_and_removed(run: Run, home: Home, monkeypat
     assert (shown["state"]["from"], shown["max_depth"]["values"]) == ("KEYID_GATEWAY_STATE", None)
     assert run("whoami").err == (
         "error: settings.toml: profiles.github.header: the environment variable `GITHUB_AUTHORIZATION` is not set\n"
-        "hint: --header 'NAME: VALUE': a header for the upstream; `env:VARIABLE`, `file:PATH` and "
-        "`keyring:SERVICE/NAME` read the value\n"
+        "hint: it has to be there when the gateway starts; or name another place: `env:VARIABLE`, `file:PATH`, "
+        "`keyring:SERVICE/NAME`\n"
     )
     monkeypatch.setenv("GITHUB_AUTHORIZATION", "Bearer s3cret")
     assert run("whoami").out == f"{GITHUB} is shown the header `Authorization` of the settings\n"

@@ -157,7 +157,6 @@ def test_every_option_can_be_given_in_all_four_ways(place: Place, name: str, mon
         ("header", "X-A:", "the value of header `X-A` is empty or has characters that a header cannot carry"),
         ("header", "X-A: a\rb", "the value of header `X-A` is empty or has characters that a header cannot carry"),
         ("header", "X-A: é", "the value of header `X-A` is empty or has characters that a header cannot carry"),
-        ("header", "X-A: file:/not/there", "the file `/not/there` cannot be read: No such file or directory"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_wherever_it_stands(
@@ -172,6 +171,21 @@ def test_a_value_that_makes_no_sense_is_refused_wherever_it_stands(
     with pytest.raises(ConfigError) as by_variable:
         place.load(None, **{name: text})
     assert by_variable.value.message.startswith(f"KEYID_GATEWAY_{name.upper()}: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("X-A: file:/not/there", "the file `/not/there` cannot be read: No such file or directory"),
+        ("X-A: env:NOT_THERE", "the environment variable `NOT_THERE` is not set"),
+    ],
+)
+def test_a_place_where_nothing_is_has_a_cure_of_its_own(place: Place, text: str, reason: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        place.load({"header": [text]})
+    assert refused.value.message == f"--header: {reason}"
+    assert refused.value.hint is not None
+    assert refused.value.hint.startswith("it has to be there when the gateway starts; or name another place: ")
 
 
 def test_a_switch_is_a_flag_alone_and_true_or_false_elsewhere(place: Place) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,8 +25,10 @@ from gateway.cli.words import counted, shown
 from gateway.clients import CLIENTS, Client, NotEditable, System, editing, files, jsonc
 from gateway.clients.entries import VARIABLE, address, is_ours
 from gateway.clients.known import Platform
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, GatewayError, typed
 from gateway.jsonrpc import Json
+from gateway.settings import Settings, load, parse_flags
+from gateway.settings.model import KEYID
 
 _START_SECONDS: Final = 20.0
 _END_SECONDS: Final = 3.0
@@ -34,6 +36,7 @@ _AT_ONCE: Final = 2
 _HANDED_ON: Final = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TMPDIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
 _PATH: Final = "/usr/bin:/bin:/usr/sbin:/sbin"
 _LONGEST: Final = 300
+_HINT: Final = "hint: "
 _PLATFORMS: Final[Mapping[str, Platform]] = {"darwin": "darwin", "win32": "win32"}
 
 
@@ -53,28 +56,37 @@ class Entry:
         """How a sentence names it."""
         return f"entry `{shown(self.name, 60)}` of {self.client.title} (`{self.file}`)"
 
+    @property
+    def install(self) -> str:
+        """The command that writes it."""
+        return typed(
+            "keyid-gateway", "install", self.client.name, *(() if self.name == KEYID else ("--name", self.name))
+        )
+
 
 def check(examined: Examined) -> Iterator[Finding]:
     """The lines about the clients."""
     found: list[Entry] = []
     past: list[Finding] = []
+    unread = False
     for client, file in _files(examined):
         try:
             ours, others = _entries(client, file)
         except (ConfigError, NotEditable, jsonc.Unreadable) as error:
             says = f"the config of {client.title} cannot be read: {str(error).splitlines()[0]} (`{file}`)"
             yield failed("clients", says, "mend it; the client itself may read nothing of it either")
+            unread = True
             continue
         found += ours
         past += [_past(client, file, name) for name, url in others if _same_server(url, examined.known.server)]
-    if not found:
+    if not (found or unread):
         yield warning(
             "clients",
             "no client that is known here has an entry for the gateway",
             '`keyid-gateway install` writes one; or see the README, "In front of your server"',
         )
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        yield from pool.map(_started, found)
+        yield from pool.map(lambda entry: _started(entry, examined.known), found)
     yield from past
 
 
@@ -127,31 +139,46 @@ def _same_server(url: str, server: str) -> bool:
 # --- starting one -----------------------------------------------------------------------------------------------------
 
 
-def _started(entry: Entry) -> Finding:
+def _started(entry: Entry, settings: Settings) -> Finding:
     if any(VARIABLE.search(word) for word in (entry.command, *entry.arguments, *entry.environment.values())):
         return unchecked("clients", f"{entry.where} has values that only the client knows")
     if Path(entry.command).name == entry.command and sys.platform != "win32":
         return warning(
             "clients",
             f"{entry.where} names its command without a path: a desktop program may not find it",
-            f"`keyid-gateway install {entry.client.name}` writes the absolute path",
+            f"`{entry.install}` writes the absolute path",
         )
-    again = f"`keyid-gateway install {entry.client.name}` writes the entry anew"
+    again = f"`{entry.install}` writes the entry anew"
     try:
         opened, said = _opened(entry)
     except OSError as error:
         return failed("clients", f"{entry.where} cannot start: `{shown(entry.command)}`: {disk.why(error)}", again)
     name = entry.where
     if opened.failure is not None:
-        return failed(
-            "clients", f"{name} starts, and then: {opened.failure}", _hint(opened.failure), status=opened.code
-        )
+        why, _, cure = opened.failure.partition(_HINT)
+        return failed("clients", f"{name} starts, and then: {why.strip()}", cure or _hint(why), status=opened.code)
     if opened.tools is None:
-        why = f": {said}" if said else ""
-        return failed(
-            "clients", f"{name} gave no answer and ended with code {opened.code}{why}", again, status=opened.code
-        )
-    return ok("clients", f"{name} starts, and lists {counted(opened.tools, 'tool')}", tools=opened.tools)
+        why, _, cure = said.partition(_HINT)
+        says = f"{name} gave no answer and ended with code {opened.code}{f': {why.strip()}' if why else ''}"
+        return failed("clients", says, cure or again, status=opened.code)
+    elsewhere = _elsewhere(entry, settings)
+    about = f"; `{elsewhere}` looks at its server" if elsewhere else ""
+    return ok("clients", f"{name} starts, and lists {counted(opened.tools, 'tool')}{about}", tools=opened.tools)
+
+
+def _elsewhere(entry: Entry, settings: Settings) -> str | None:
+    """How to look at the server of an entry, if that is not the one that was looked at."""
+    flags = parse_flags(entry.arguments[entry.arguments.index("run") + 1 :]) if "run" in entry.arguments else None
+    if not flags:
+        return None
+    try:
+        theirs = load(flags, {**os.environ, **entry.environment})
+    except GatewayError:  # it started, so what it reads is not what is to be read from here
+        return None
+    words = [word for name in ("profile", "upstream") for text in flags.get(name, ()) for word in (f"--{name}", text)]
+    if not words or theirs.server == settings.server or any("?" in word for word in words):  # a query may be a secret
+        return None
+    return typed("keyid-gateway", "doctor", *words)
 
 
 def _opened(entry: Entry) -> tuple["_Opened", str]:
@@ -167,7 +194,7 @@ def _opened(entry: Entry) -> tuple["_Opened", str]:
         if process.stdin is None or process.stdout is None:
             raise OSError("there are no pipes to it")
         opened = _talk(process, process.stdin, process.stdout)
-        return opened, _last_line(errors)
+        return opened, _last_words(errors)
 
 
 def _hint(failure: str) -> str:
@@ -243,7 +270,7 @@ def _answered(answers: IO[bytes], number: int, opened: _Opened) -> dict[str, Jso
             continue
         error = message.get("error")
         if isinstance(error, dict):
-            opened.failure = shown(str(error.get("message", "")), _LONGEST)
+            opened.failure = shown(" ".join(str(error.get("message", "")).split()), _LONGEST)
             return None
         result = message.get("result")
         return result if isinstance(result, dict) else {}
@@ -259,8 +286,10 @@ def _environment(entry: Entry) -> dict[str, str]:
     return {**kept, **entry.environment}
 
 
-def _last_line(errors: IO[bytes]) -> str:
+def _last_words(errors: IO[bytes]) -> str:
+    """The last complaint, and the hint that follows it."""
     errors.seek(0)
-    lines: Sequence[bytes] = errors.read(65536).strip().splitlines()
-    wanted = [line for line in lines if line.startswith(b"error:")] or lines[-1:]
-    return shown(wanted[-1].decode("utf-8", "replace"), _LONGEST) if wanted else ""
+    lines = errors.read(65536).strip().splitlines()
+    at = max((number for number, line in enumerate(lines) if line.startswith(b"error:")), default=len(lines) - 1)
+    found = lines[at : at + 1] + [line for line in lines[at + 1 :] if line.startswith(b"hint:")][:1]
+    return " ".join(shown(line.decode("utf-8", "replace"), _LONGEST) for line in found)

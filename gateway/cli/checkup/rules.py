@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.authoring.lint import lint
+from gateway.catalogue import Catalogue
 from gateway.cli.checkup.examination import Examined
 from gateway.cli.checkup.finding import Finding, failed, ok, warning
 from gateway.cli.in_force import policy_in_force, state
 from gateway.cli.words import counted
 from gateway.errors import StateError
+from gateway.keyid import known_tools
 from gateway.policies import choose, observed
 from gateway.policy import PolicyError
 from gateway.settings import Settings
@@ -26,15 +28,16 @@ def check(examined: Examined) -> Iterator[Finding]:
     try:
         in_force = policy_in_force(settings, quiet=True)
     except PolicyError as error:
-        first = error.problems[0].report(error.name)
+        said, _, hint = error.problems[0].report(error.name).partition("\n")
         number = counted(len(error.problems), "mistake")
-        yield failed(
-            "policy", f"{number} in the policy, so every call is refused: {first}", "`keyid-gateway policy check`"
-        )
+        cure = hint.strip().removeprefix("hint: ")
+        cure += f"{'' if cure.endswith('?') else ';'} `keyid-gateway policy check` shows all of it"
+        yield failed("policy", f"{number} in the policy, so every call is refused: {said}", cure)
         return
     policy = in_force.policy
     yield ok("policy", f"{in_force.name} is valid (revision {policy.revision[:16]})", revision=policy.revision)
-    if in_force.file is None and _KEYID not in settings.server:
+    announced = lists.last(settings.state, settings.server)
+    if in_force.file is None and not _is_keyid(settings.server, announced):
         yield warning(
             "policy",
             "the built-in pack is in force, which is written for KeyID: of another server it permits next to nothing",
@@ -42,12 +45,18 @@ def check(examined: Examined) -> Iterator[Finding]:
         )
     for words in observed(policy):
         yield warning("policy", words, "take `mode` out of the policy once you have seen enough")
-    findings = lint(policy, lists.last(settings.state, settings.server))
+    findings = lint(policy, announced)
     warnings = len(policy.warnings) + sum(item.level == "warning" for item in findings)
     if warnings:
         yield warning(
             "policy", f"{counted(warnings, 'warning')} about the policy", "`keyid-gateway policy check` has them"
         )
+
+
+def _is_keyid(server: str, announced: Catalogue | None) -> bool:
+    """Whether the pack is for this server: KeyID itself, or one whose tools are mostly those of KeyID."""
+    names = () if announced is None else announced.names()
+    return _KEYID in server or 2 * sum(name in known_tools() for name in names) > len(names)
 
 
 def _blocked(settings: Settings) -> str | None:

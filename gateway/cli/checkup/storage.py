@@ -116,6 +116,8 @@ def _end_of_log(path: Path) -> Finding:
     with examining(path) as found:
         broken = found.verify_end(_RECORDS)
         newest = found.newest() if broken is None else 0
+    if broken is None and not newest:
+        return ok("audit log", "nothing is recorded yet", records=0)
     if broken is None:
         return ok(
             "audit log", f"its newest {counted(min(newest, _RECORDS), 'record')} are what was written", records=newest

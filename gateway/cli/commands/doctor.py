@@ -92,4 +92,5 @@ def _show(found: Sequence[Finding]) -> None:
         screen.print(head, soft_wrap=True)
     counts = Counter(finding.level for finding in found)
     screen.print(styled(""))
-    screen.print(styled(tally({level: counts[level] for level in _STYLES})), soft_wrap=True)
+    words = {"warning": "warnings"} if counts["warning"] > 1 else {}
+    screen.print(styled(tally({words.get(level, level): counts[level] for level in _STYLES})), soft_wrap=True)

@@ -52,7 +52,7 @@ def command(settings: Settings, *, count: int, follow: bool, wide: bool, as_json
         return _follow(settings.state, entries or (), newest, None if as_json else calls.Printer(last=count, wide=wide))
     if as_json:
         document({"records": [calls.as_data(entry) for entry in entries or ()]})
-    elif not newest or (not entries and count):
+    elif entries is None or not newest or (not entries and count):
         say("no call has been judged yet" if entries is not None else f"{NO_STATE} (`{settings.state}`)")
         say("next: connect an MCP client, or see `keyid-gateway demo`")
     else:
