@@ -18,7 +18,7 @@ from hashlib import blake2b
 from hmac import compare_digest
 from typing import Final, Self
 
-from gateway.jsonrpc import Json, loads, serialise
+from gateway.jsonrpc import DEEPEST, Json, loads, serialise
 from gateway.jsonrpc.canonical import canonical
 
 MARK: Final = "keyid-gateway/1/"
@@ -27,8 +27,6 @@ _DIGEST_BYTES: Final = 32
 _PURPOSE: Final = b"\x00keyid-gateway: the key of sealed request states"
 """No argument, and no JSON text, is digested that begins with a NUL."""
 _MOST_BYTES: Final = 2**20
-_DEEPEST: Final = 600
-"""Deeper than any call that a setting lets in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class Seal:
         mac, body = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
         if not state.startswith(MARK) or not compare_digest(mac, self._mac(body)):
             return None
-        match loads(body.decode(), max_depth=_DEEPEST):
+        match loads(body.decode(), max_depth=DEEPEST):
             case {"q": str(question), "t": int(until), "a": about.digest, "c": dict(carried)} if now * 1000 < until:
                 return Kept(question, until / 1000, carried)
         return None

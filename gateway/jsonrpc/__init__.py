@@ -27,9 +27,10 @@ from gateway.jsonrpc.messages import (
     parse,
     parse_upstream,
 )
-from gateway.jsonrpc.text import INVALID_REQUEST, MAX_DEPTH, PARSE_ERROR, Json, Number, loads, serialise
+from gateway.jsonrpc.text import DEEPEST, INVALID_REQUEST, MAX_DEPTH, PARSE_ERROR, Json, Number, loads, serialise
 
 __all__ = [
+    "DEEPEST",
     "INTERNAL_ERROR",
     "INVALID_PARAMS",
     "INVALID_REQUEST",

@@ -19,6 +19,8 @@ PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 
 MAX_DEPTH = 128
+DEEPEST = 600
+"""Deeper than any message that a setting lets in: for reading again what came in once."""
 """How deep objects and arrays may nest, by default."""
 
 _STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from gateway.jsonrpc import loads, serialise
+from gateway.jsonrpc import DEEPEST, loads, serialise
 from gateway.state import passcode
 from gateway.state.approvals import (
     LARGEST,
@@ -233,7 +233,7 @@ class SqliteApprovals:
 def _standing(row: Sequence[Any]) -> Standing:  # what SQLite hands out has no type
     cells = list(row)
     try:
-        cells[_ARGUMENTS] = {} if cells[_ARGUMENTS] is None else loads(cells[_ARGUMENTS])
+        cells[_ARGUMENTS] = {} if cells[_ARGUMENTS] is None else loads(cells[_ARGUMENTS], max_depth=DEEPEST)
         kept = [Covering(tuple(paths), seconds, key) for paths, seconds, key in json.loads(cells[_REMEMBER])]
     except (TypeError, ValueError) as error:
         raise damaged("a question cannot be read") from error

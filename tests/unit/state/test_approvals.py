@@ -271,3 +271,11 @@ def test_how_questions_stand_is_one_statement_without_a_transaction(one: Process
     assert one.store.statuses([first, second, "none"]) == {first: "pending", second: "denied"}
     one.connection.set_trace_callback(None)
     assert len(statements) == 1
+
+
+def test_arguments_may_nest_as_deep_as_any_setting_lets_them(one: Process) -> None:
+    deep: Any = "x"
+    for _ in range(499):
+        deep = [deep]
+    standing = one.ask(question=replace(ASKED, arguments={"deep": deep}))
+    assert one.store.named(standing.question.id)[0].question.arguments == {"deep": deep}
