@@ -14,6 +14,7 @@ import asyncio
 import logging
 import secrets
 import signal
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from gateway import __version__
@@ -151,7 +152,7 @@ class Gateway:
         ended = asyncio.create_task(self._stdio.ended.wait())
         signalled = asyncio.create_task(stopped.wait())
         warm = asyncio.create_task(self._warm_up())
-        warm.add_done_callback(_say_why)
+        warm.add_done_callback(_say_why("edits of the policy are no longer followed"))
         await asyncio.wait({ended, signalled}, return_when=asyncio.FIRST_COMPLETED)
         patience = 0.0 if stopped.is_set() else _PATIENCE_SECONDS
         for task in (ended, signalled):
@@ -174,7 +175,9 @@ class Gateway:
         except StateError as error:
             _LOG.error("the state is not available, every call is refused: %s", error)
         self._attending = asyncio.create_task(self._attendance.follow(self._state.get))
+        self._attending.add_done_callback(_say_why("`status` is told no more of this gateway"))
         pins = asyncio.create_task(self._pinned.follow())
+        pins.add_done_callback(_say_why("what is forgotten of the pins is no longer noticed"))
         try:
             await self._policies.watch()
         finally:
@@ -310,10 +313,14 @@ def _programs() -> "Programs":
     return programs.find()
 
 
-def _say_why(task: asyncio.Task[None]) -> None:
-    """The policy is followed for ever; where that ends by a fault of ours, somebody must know."""
-    if not task.cancelled() and task.exception() is not None:
-        _LOG.critical("edits of the policy are no longer followed: restart the gateway", exc_info=task.exception())
+def _say_why(what: str) -> Callable[[asyncio.Task[None]], None]:
+    """What is followed is followed for ever; where that ends by a fault of ours, somebody must know."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            _LOG.critical("%s: restart the gateway", what, exc_info=task.exception())
+
+    return ended
 
 
 async def serve(settings: Settings, source: int, sink: int, clock: Clock) -> None:
