@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Final, Self
 
 from gateway.approvals import Resumed, answers, records
+from gateway.approvals.typed import program
 from gateway.case import Case, Identity
 from gateway.exchanges import Exchange
 from gateway.jsonrpc import Json, canonical
@@ -27,7 +28,6 @@ from gateway.policy.values import UNJUDGEABLE, Missing
 from gateway.state import State, Transaction
 from gateway.state.approvals import Covering, Full, Question, Standing
 
-COMMAND: Final = "keyid-gateway approvals approve"
 _LONGEST_REASON: Final = 1000
 _BESIDE: Final = "(beside the arguments)"
 _CALL: Final = frozenset({"name", "arguments", "_meta"})
@@ -168,12 +168,16 @@ class Desk:
         )
 
     def _required(self, decision: Decision, question: Question) -> Decision:
-        """The refusal of a call about which nobody has answered yet: what a person has to do, and until when."""
-        where = "" if self._usual else ", with the `--state` of this gateway"
+        """The refusal of a call about which nobody has answered yet: what a person has to do, and until when.
+
+        A model reads it, and nobody else may: so it says what to tell the person, and that this is theirs to do.
+        """
+        where = "" if self._usual else ", with the `--state` that this gateway was started with"
         said = (
             f"{decision.message}{_stop(decision.message)} A person has to approve this call; nothing was sent. "
-            f"They run `{COMMAND} {question.id}`{where}, in a terminal here, before {_clock(question.expires_at)}. "
-            "Then make exactly the same call once more: it passes, once."
+            f"Tell them to run `{program()} approvals approve {question.id}`{where}, in a terminal on this machine, "
+            f"before {_clock(question.expires_at)}; that is theirs to do, not yours. "
+            "When they have done so, make exactly the same call once more: it passes, once."
         )
         return replace(decision, message=said, limits=(), question=question.id)
 
@@ -232,9 +236,10 @@ def _refused(decision: Decision, why: str) -> Decision:
 
 def _denied(decision: Decision, standing: Standing) -> Decision:
     note = f": {standing.note}" if standing.note else ""
+    cure = "" if standing.note else " Ask them what they want instead, before anything that comes to the same."
     said = (
         f"A person has denied this call{note}{_stop(standing.note)} "
-        f"The same call stays denied until {_clock(standing.question.expires_at)}."
+        f"The same call stays denied until {_clock(standing.question.expires_at)}.{cure}"
     )
     return Decision("deny", decision.rule, "approval", said, question=standing.question.id)
 

@@ -23,6 +23,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from gateway.approvals import Question, Resumed, Verdict, wording
+from gateway.approvals.typed import program
 from gateway.clock import Clock
 from gateway.jsonrpc import Message
 
@@ -68,7 +69,7 @@ class Desktop:
 
     async def ask(self, question: Question, request: Message) -> Verdict | None:  # noqa: ARG002  # as above
         """Show the question; wait for a click where one can answer."""
-        text = wording.message(question)
+        text = wording.message(question, program())
         dialog = self._found().dialog
         fits = text.count("\n") < _MOST_ROWS
         if self._mode == "dialog" and dialog is not None and fits and self._clicks() and self._open < self._most:
@@ -77,7 +78,7 @@ class Desktop:
             return answered if self._clicks() else None
         notice = self._found().notice
         if self._mode != "off" and notice is not None and self._may_notice():
-            await self._run(notice(wording.notice(question), _NOTICE_SECONDS), _NOTICE_SECONDS)
+            await self._run(notice(wording.notice(question, program()), _NOTICE_SECONDS), _NOTICE_SECONDS)
         return None
 
     def suspend(self, question: Question, request: Message) -> bytes | None:  # noqa: ARG002  # it never ends a call

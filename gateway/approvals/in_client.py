@@ -22,6 +22,7 @@ from typing import Final
 from gateway import replies
 from gateway.approvals import Question, Resumed, Verdict, wording
 from gateway.approvals.sealing import MARK, About, Kept, Seal
+from gateway.approvals.typed import program
 from gateway.asking import Asking
 from gateway.errors import GatewayError
 from gateway.jsonrpc import Id, Json, Message, serialise
@@ -184,7 +185,7 @@ class InClient:
 
 def _asked(question: Question) -> dict[str, Json]:
     """The question as `elicitation/create`, in the form mode, which needs no name."""
-    params: dict[str, Json] = {"message": wording.message(question), "requestedSchema": dict(_FORM)}
+    params: dict[str, Json] = {"message": wording.message(question, program()), "requestedSchema": dict(_FORM)}
     return {"method": "elicitation/create", "params": params}
 
 

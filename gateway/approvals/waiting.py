@@ -21,6 +21,7 @@ from decimal import Decimal
 from typing import Final
 
 from gateway.approvals import Channel, Resumed, answers
+from gateway.approvals.typed import program
 from gateway.clock import Clock
 from gateway.errors import StateError
 from gateway.jsonrpc import Json, Message, serialise
@@ -156,7 +157,7 @@ class Waiting:
 
 
 def _progress(token: str | int, left: float, question: Question) -> bytes:
-    said = f"waiting for a person: `keyid-gateway approvals approve {question.id}`"
+    said = f"waiting for a person: `{program()} approvals approve {question.id}`"
     so_far = Decimal(-math.ceil(left * 1000)).scaleb(-3)
     params: dict[str, Json] = {"progressToken": token, "progress": so_far, "message": said}
     return serialise({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})

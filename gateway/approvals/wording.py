@@ -30,11 +30,11 @@ from typing import Final
 from unicodedata import east_asian_width
 
 from gateway.approvals import Question
+from gateway.approvals.typed import NAME
 from gateway.jsonrpc import Json, serialise
 from gateway.policy.paths import argument
 from gateway.visible import pieces, reverses, unmistakable
 
-COMMAND: Final = "keyid-gateway approvals"
 _LABELS: Final = ("tool", "server", "client", "grant", "reason", "rule", "covers")
 _INDENT: Final = "    "
 _BAR: Final = "| "
@@ -62,11 +62,13 @@ def whole(question: Question, width: int = 80) -> str:
 
 def full(question: Question, width: int = 80) -> str:
     """What a person needs to decide, on a terminal of so many columns."""
-    return "\n".join([*_said(question, _Measure(width, 12, 40)), "", f"the whole call: {COMMAND} show {question.id}"])
+    return "\n".join(
+        [*_said(question, _Measure(width, 12, 40)), "", f"the whole call: {NAME} approvals show {question.id}"]
+    )
 
 
-def message(question: Question) -> str:
-    """The question for a client or a dialog: what follows the first line is indented."""
+def message(question: Question, program: str = NAME) -> str:
+    """The question for a client or a dialog: what follows the first line is indented. `program` is how to type it."""
     said = _said(question, _Measure(72, 6, 16, breaks_addresses=True))
     return "\n".join(
         [
@@ -74,18 +76,18 @@ def message(question: Question) -> str:
             "",
             *(f"{_INDENT}{line}" if line else "" for line in said),
             "",
-            f"{_INDENT}the whole call: {COMMAND} show {question.id}",
+            f"{_INDENT}the whole call: {program} approvals show {question.id}",
         ]
     )
 
 
-def notice(question: Question) -> str:
-    """The question in a line or two, without any value of an argument."""
+def notice(question: Question, program: str = NAME) -> str:
+    """The question in a line, without any value of an argument, and below it the command that shows it and asks."""
     named = [f"{_name(name)} ({_size(value)})" for name, value in islice(question.arguments.items(), _MOST_NAMED)]
     left = len(question.arguments) - len(named)
     more = [f"{_counted(left, 'more argument')}"] if left else []
     listed = ", ".join([*named, *more]) or "no arguments"
-    return f"{_name(question.tool)}: {listed}\n{COMMAND} show {question.id}"
+    return f"{_name(question.tool)}: {listed}\n{program} approvals approve {question.id}"
 
 
 # --- the lines --------------------------------------------------------------------------------------------------------

@@ -268,7 +268,7 @@ def test_a_call_that_nobody_approves_in_time_says_how_it_is_approved(
     ran = run("call", "get_identity")
     assert ran.code == 1
     assert ran.out.startswith("[APPROVAL REQUIRED] ")
-    assert "They run `keyid-gateway approvals approve " in ran.out
+    assert "Tell them to run `keyid-gateway approvals approve " in ran.out
     assert "policy explain" not in ran.out
     dry = run("call", "get_identity", "--dry-run")
     assert (dry.code, dry.out.splitlines()[0]) == (

@@ -67,7 +67,8 @@ def required(result: Json) -> str:
     assert "structuredContent" not in result
     number = str(said["question"])
     assert text(result).startswith("[APPROVAL REQUIRED] Mail goes out. A person has to approve this call; nothing was")
-    assert f"`keyid-gateway approvals approve {number}`" in text(result)
+    assert f"Tell them to run `keyid-gateway approvals approve {number}`, " in text(result)
+    assert "; that is theirs to do, not yours. " in text(result)
     return number
 
 
@@ -102,6 +103,7 @@ def test_a_call_that_is_denied_is_not_made_and_stays_denied_for_a_while(home: Ho
         assert text(result).startswith(
             "[POLICY DENIED] A person has denied this call. The same call stays denied until "
         )
+        assert text(result).endswith(" Ask them what they want instead, before anything that comes to the same.")
         assert (decision(result)["reason"], decision(result)["effect"]) == ("approval", "deny")
         assert text(gateway.call(SEND, MAIL)) == text(result)
         assert not pending(home, 0)

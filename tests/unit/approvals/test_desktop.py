@@ -133,7 +133,7 @@ async def test_a_notification_says_where_to_look_and_no_value(machine: Machine) 
     assert await bounded(desktop.ask(QUESTION, CALL)) is None
     words = " ".join(machine.given("notify-send")["words"])
     assert "send_email: to (15 characters), secret (7 characters)" in words
-    assert "keyid-gateway approvals show k7f2" in words
+    assert "keyid-gateway approvals approve k7f2" in words
     assert "hunter2" not in words
     assert machine.given("zenity") is None
 

@@ -112,8 +112,10 @@ def test_the_forms() -> None:
         "",
         *inside,
     ]
-    said = "send_email: to (15 characters), body (10 characters), n (2 items)\nkeyid-gateway approvals show k7f2"
+    said = "send_email: to (15 characters), body (10 characters), n (2 items)\nkeyid-gateway approvals approve k7f2"
     assert notice(question) == said
+    assert notice(question, "/opt/it").endswith("\n/opt/it approvals approve k7f2")
+    assert message(question, "/opt/it").endswith("the whole call: /opt/it approvals show k7f2")
 
 
 def test_the_end_of_a_long_value_is_shown_and_the_rest_counted() -> None:
