@@ -11,49 +11,49 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from gateway.approvals import answers
 from gateway.clock import SystemClock
-from gateway.errors import StateError
 from gateway.jsonrpc import serialise
 from gateway.state import Record, State, reading
 from gateway.state.evidence import examining
 from scripts.bench_lib.processes import surroundings
-from scripts.kills_lib.accounts import Kind, Seen, violations
+from scripts.kills_lib.accounts import GROUP, Kind, Seen, violations
+from scripts.kills_lib.owner import Owner
 from scripts.soak_lib.client import Client
 from scripts.soak_lib.upstream import Upstream
 
 Json: TypeAlias = Any
 
-_KINDS: Final[Sequence[Kind]] = ("open", "open", "scarce", "scarce", "own", "closed", "guarded", "nobody")
+_KINDS: Final[Sequence[Kind]] = (
+    *("open", "open", "scarce", "scarce", "own", "own", "kept", "kept", "sealed", "sealed"),
+    *("closed", "guarded", "nobody"),
+)
+_TOOLS: Final = ("open", "scarce", "own", "kept", "sealed", "closed", "guarded")
 _CALLS: Final = 5
-_LAST_STEP: Final = 150
+_LAST_STEP: Final = 900
 """Steps of so many calls, about: a later one is not reached, and the gateway ends by itself."""
-_LAST_STARTING_STEP: Final = 60
+_LAST_STARTING_STEP: Final = 90
 _AT_START: Final = 0.1
+_AT_ANY_MOMENT: Final = 0.15
+"""So many are killed from outside, wherever they are: also within a step."""
+_LONGEST_LIFE_SECONDS: Final = 0.3
+_WAIT_SECONDS: Final = 0.3
+"""How long a call is held for its answer."""
 _PAGE: Final = 10_000
 _SAY_EVERY: Final = 100
 _MOST_SHOWN: Final = 20
-_LOOK_SECONDS: Final = 0.02
-
-
-def policy(most: int) -> Mapping[str, Json]:
-    """One tool of each kind; the scarce one `most` times."""
-    return {
-        "version": "1",
-        "default": "deny",
-        "hide": ["closed"],
-        "tools": {
-            "open": {},
-            "scarce": {"limits": [{"counter": "scarce", "window": 10**7, "max": most, "scope": "grant"}]},
-            "own": {"approve_if": [{"conditions": [], "reason": "A person decides.", "timeout": 86_400}]},
-            "closed": {},
-            "guarded": {"deny_if": [{"conditions": [{"path": "args.n", "op": "exists", "value": True}]}]},
-        },
-    }
+_CLIENT: Final = "kills"
+_META: Final[Mapping[str, Json]] = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": _CLIENT, "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
+}
+_APPROVED: Final[Mapping[str, Json]] = {
+    "keyid-gateway/approval": {"action": "accept", "content": {"decision": "approve"}}
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,14 +96,17 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One call; it looks to the soak's client as its calls do."""
+    """One call. A sealed one is stateless, and comes back with what it `carried`, the state and the answer to it."""
 
     n: int
     kind: Kind
+    carried: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def params(self) -> Mapping[str, Json]:
-        return {"name": self.kind, "arguments": {"n": self.n, "fault": "plain"}}
+        group = {"group": self.n - self.n % GROUP} if self.kind == "kept" else {}
+        meta = {"_meta": _META} if self.kind == "sealed" else {}
+        return {"name": self.kind, "arguments": {"n": self.n, "fault": "plain", **group}, **meta, **self.carried}
 
 
 class _Run:
@@ -114,18 +117,17 @@ class _Run:
         self._most = max(2, options.kills)
         self._kinds: dict[int, Kind] = {}
         self._answers: list[tuple[int, Json]] = []
-        self._approved: Counter[int] = Counter()
         self._again: list[_Call] = []
         self._killed = self._survived = self._at_start = 0
-        self._upstream = Upstream()
+        self._upstream = Upstream(_TOOLS)
+        self._owner = Owner(self._state, folder / "policy.json", self._most)
         self._report = Report()
 
     async def go(self) -> Report:
         began = time.monotonic()
-        (self._folder / "policy.json").write_text(json.dumps(policy(self._most)), encoding="utf-8")
         async with self._upstream:
             steady = await self._start(0)
-            asking = asyncio.create_task(self._approve())
+            owner = asyncio.create_task(self._owner.work())
             try:
                 while self._killed < self._options.kills:
                     await asyncio.gather(self._one(), self._try(steady, self._call("scarce")))
@@ -133,7 +135,7 @@ class _Run:
                         print(f"{self._killed} killed", file=sys.stderr, flush=True)
                 code = await steady.close()
             finally:
-                asking.cancel()
+                owner.cancel()
                 steady.kill()
         if code:
             self._report.violations.append(f"the gateway that lived ended with {code}")
@@ -145,15 +147,18 @@ class _Run:
     async def _one(self) -> None:
         """A gateway that is killed somewhere, unless its calls end before."""
         starting = self._dice.random() < _AT_START
+        anywhere = not starting and self._dice.random() < _AT_ANY_MOMENT
         step = -self._dice.randint(1, _LAST_STARTING_STEP) if starting else self._dice.randint(1, _LAST_STEP)
         again, self._again = self._again, []
         calls = [*again, *(self._call(self._dice.choice(_KINDS)) for _ in range(_CALLS))]
         try:
-            client = await self._start(step)
+            client = await self._start(0 if anywhere else step)
         except (OSError, TimeoutError):  # it did not live to answer
             self._killed += 1
             self._at_start += 1
             return
+        if anywhere:
+            asyncio.get_running_loop().call_later(self._dice.uniform(0, _LONGEST_LIFE_SECONDS), client.kill)
         try:
             for first in range(0, len(calls), 2):
                 await asyncio.gather(*(self._try(client, call) for call in calls[first : first + 2]))
@@ -170,13 +175,26 @@ class _Run:
         return -1
 
     async def _try(self, client: Client, call: _Call) -> None:
-        """Make a call; its answer is kept. One that a person approves and that was not answered is made once more."""
-        body = {"jsonrpc": "2.0", "id": f"call-{call.n}", "method": "tools/call", "params": call.params}
+        """Make a call; its answer is kept. One that somebody approves and that was not answered is made once more."""
         try:
-            self._answers.append((call.n, await client.exchange(f"call-{call.n}", json.dumps(body).encode())))
+            answer = await self._exchange(client, call)
+            state = (answer.get("result") or {}).get("requestState")
+            if state is not None and not call.carried:
+                self._owner.approved[call.n] += 1
+                call = replace(call, carried={"requestState": state, "inputResponses": _APPROVED})
+                answer = await self._exchange(client, call)
+            if "inputRequests" not in (answer.get("result") or {}):
+                self._answers.append((call.n, answer))
+            again = bool(call.carried) and self._dice.random() < 0.2  # the same state and answer, once more
         except (OSError, TimeoutError):
-            if call.kind == "own" and self._dice.random() < 0.5:
-                self._again.append(call)
+            again = call.kind in ("own", "sealed") and self._dice.random() < 0.5
+        if again:
+            self._again.append(call)
+
+    async def _exchange(self, client: Client, call: _Call) -> Json:
+        identifier = f"call-{call.n}{'-again' * bool(call.carried)}"
+        body = {"jsonrpc": "2.0", "id": identifier, "method": "tools/call", "params": call.params}
+        return await client.exchange(identifier, json.dumps(body).encode())
 
     def _call(self, kind: Kind) -> _Call:
         number = len(self._kinds) + 1
@@ -188,38 +206,9 @@ class _Run:
             *(sys.executable, "-m", "scripts.kills_lib.dying", str(step), "run", "--grant", "kills"),
             *("--upstream", self._upstream.url, "--policy", str(self._folder / "policy.json")),
             *("--state", str(self._state), "--log-file", str(self._folder / "gateway.log")),
+            *("--approve-in-client", _CLIENT, "--approve-desktop", "off", "--approval-wait", str(_WAIT_SECONDS)),
         ]
         return await Client.start(words, self._root, surroundings(self._folder), self._folder / "errors.txt")
-
-    # --- a person -----------------------------------------------------------------------------------------------------
-
-    async def _approve(self) -> None:
-        """Approve each call once, as somebody at a terminal would, for ever."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            try:
-                await self._answer()
-            except StateError as error:
-                self._report.violations.append(f"the person was told: {error}")
-
-    async def _answer(self) -> None:
-        if not self._state.exists():
-            return
-        now = time.time()
-        with reading(self._state) as transaction:
-            waiting = [standing.question for standing in transaction.approvals.pending(now)]
-        fresh = [question for question in waiting if not self._approved[int(str(question.arguments["n"]))]]
-        if not fresh:
-            return
-        state = await State.open(self._state, clock=SystemClock())
-        try:
-            for question in fresh:
-                written = await state.atomically(
-                    lambda tx, number=question.id: answers.write(tx, number, "approve", now, by="kills")  # type: ignore[misc] # a default is no annotation
-                )
-                self._approved[int(str(question.arguments["n"]))] += written is not None
-        finally:
-            state.close()
 
     # --- the balance --------------------------------------------------------------------------------------------------
 
@@ -238,12 +227,15 @@ class _Run:
             digests=digests,
             arrived=self._upstream.knocked,
             answers=self._answers,
-            approved=self._approved,
+            approved=self._owner.approved,
             records=records,
             most=self._most,
             killed=self._killed,
+            stopped=self._owner.stopped,
+            strict=self._owner.strict,
         )
-        self._report.violations += [*violations(seen), *self._of_the_file(), *self._upstream.failures]
+        self._report.violations += [*violations(seen), *self._of_the_file()]
+        self._report.violations += [*self._upstream.failures, *self._owner.failures]
         kinds = Counter(record.kind for record in records)
         through = sum(self._kinds[number] == "scarce" for number in self._upstream.knocked)
         self._report.figures |= {
@@ -252,7 +244,8 @@ class _Run:
             "calls": len(self._kinds),
             "arrived": sum(self._upstream.knocked.values()),
             "answered": len(self._answers),
-            "approved by a person": sum(self._approved.values()),
+            "approved by a person": sum(self._owner.approved.values()),
+            "stopped and resumed": f"{len(self._owner.stopped)} times",
             "let through by the limit": f"{through} of {self._most}",
             "records": ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())),
             "decided, and nobody knows what came of it": kinds["decided"] - kinds["settled"],

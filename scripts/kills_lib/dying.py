@@ -1,9 +1,9 @@
 """A gateway that is killed at one step of its work: `python -m scripts.kills_lib.dying STEP run …`.
 
-A step is whatever outlives the process or leaves it: before and after each statement to SQLite, before and after what
-is written to the server and to the client, and when something comes from the server. Steps count from the first call
-on; where STEP is negative, from the start of the process, so that the state file is being opened. `kill -9` is what a
-process can do least about; 0 is never.
+A step is whatever outlives the process or leaves it: before and after each statement to SQLite, also between those of
+one that is made for many rows, before and after what is written to the server and to the client, and when something
+comes from the server. Steps count from the first call on; where STEP is negative, from the start of the process, so
+that the state file is being opened. `kill -9` is what a process can do least about; 0 is never.
 """
 
 import os
@@ -57,7 +57,12 @@ def fatal(last: int) -> None:
         executemany = around(sqlite3.Connection.executemany)
 
     connect = sqlite3.connect
-    vars(sqlite3)["connect"] = lambda *words, **more: connect(*words, **more, factory=Statements)
+
+    def traced(connection: sqlite3.Connection) -> sqlite3.Connection:
+        connection.set_trace_callback(lambda _: steps.step())
+        return connection
+
+    vars(sqlite3)["connect"] = lambda *words, **more: traced(connect(*words, **more, factory=Statements))
     for of, name in ((Connection, "write"), (Connection, "data_received"), (Output, "_try")):
         setattr(of, name, around(vars(of)[name]))
     take = Relay.take

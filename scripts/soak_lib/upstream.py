@@ -7,7 +7,7 @@ looked as it was sent. A call that is turned away (no session, 401, 429) has not
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
@@ -52,7 +52,8 @@ Fault: TypeAlias = Callable[[Request, Json, bytes], Awaitable[None]]
 class Upstream:
     """Serves while the block lasts."""
 
-    def __init__(self) -> None:
+    def __init__(self, tools: Sequence[str] = TOOLS) -> None:
+        self._tools = tools
         self.knocked: Counter[int] = Counter()
         self.let_in: Counter[int] = Counter()
         self.seen: dict[int, Json] = {}
@@ -150,7 +151,7 @@ class Upstream:
             request.http(404)
         elif method == "tools/list":
             schema = {"type": "object"}
-            tools = [{"name": name, "inputSchema": schema} for name in TOOLS]
+            tools = [{"name": name, "inputSchema": schema} for name in self._tools]
             request.http(200, _result(identifier, {"tools": tools, **_complete(request)}))
         else:
             request.http(202 if identifier is None or method is None else 200, _result(identifier, {}))
