@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
-from urllib.parse import urlsplit
 
 import click
 from click.shell_completion import CompletionItem
@@ -16,6 +15,7 @@ from click.shell_completion import CompletionItem
 from gateway.catalogue import Catalogue
 from gateway.cli.words import shown
 from gateway.clock import SystemClock
+from gateway.credentials.client import server_of
 from gateway.errors import GatewayError
 from gateway.jsonrpc import Json
 from gateway.keyid import known_tools
@@ -163,7 +163,7 @@ def _catalogue(ctx: click.Context) -> Catalogue | None:
         upstream = str(sources.of("upstream").value)
     except GatewayError:  # as above
         return None
-    return lists.last(path, urlsplit(upstream)._replace(query="", fragment="").geturl())
+    return lists.last(path, server_of(upstream))
 
 
 def _properties(ctx: click.Context, tool: str) -> Mapping[str, Json]:

@@ -12,6 +12,11 @@ Flow: TypeAlias = Literal["code", "client_credentials"]
 """By whom the gateway is let in: a person with a browser, or its own id and secret."""
 
 
+def server_of(url: str) -> str:
+    """What a server is named by wherever it is named: its address without the query, which may be a secret."""
+    return urlsplit(url)._replace(query="", fragment="").geturl()
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """One upstream, and who we are there. `id` None: the authorization server is asked to register us."""
@@ -46,8 +51,8 @@ class Client:
 
     @property
     def server(self) -> str:
-        """The upstream without its query, which may be nobody's business."""
-        return urlsplit(self.upstream)._replace(query="", fragment="").geturl()
+        """What it is named by."""
+        return server_of(self.upstream)
 
     @property
     def login(self) -> str:

@@ -4,11 +4,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 import platformdirs
 
-from gateway.credentials.client import Client, Flow
+from gateway.credentials.client import Client, Flow, server_of
 from gateway.settings.values import Header
 from gateway.state.arguments import Keep, Keeping, Redact
 
@@ -85,7 +84,7 @@ class Settings:
     @property
     def server(self) -> str:
         """The upstream's address without its query: what counters and records name it by."""
-        return urlsplit(self.upstream)._replace(query="", fragment="").geturl()
+        return server_of(self.upstream)
 
     @property
     def keeping(self) -> Keeping:

@@ -21,10 +21,10 @@ from typing import IO, Final
 from gateway import __version__, disk
 from gateway.cli.checkup.examination import Examined
 from gateway.cli.checkup.finding import Finding, failed, ok, unchecked, warning
+from gateway.cli.installing.machine import this_machine
 from gateway.cli.words import counted, shown
-from gateway.clients import CLIENTS, Client, NotEditable, System, editing, files, jsonc
+from gateway.clients import CLIENTS, Client, NotEditable, editing, files, jsonc
 from gateway.clients.entries import VARIABLE, address, is_ours
-from gateway.clients.known import Platform
 from gateway.errors import ConfigError, GatewayError, typed
 from gateway.jsonrpc import Json
 from gateway.settings import Settings, load, parse_flags
@@ -37,7 +37,6 @@ _HANDED_ON: Final = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TMPDIR", "XDG_
 _PATH: Final = "/usr/bin:/bin:/usr/sbin:/sbin"
 _LONGEST: Final = 300
 _HINT: Final = "hint: "
-_PLATFORMS: Final[Mapping[str, Platform]] = {"darwin": "darwin", "win32": "win32"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def check(examined: Examined) -> Iterator[Finding]:
 
 
 def _files(examined: Examined) -> Iterator[tuple[Client, Path]]:
-    system = System(_PLATFORMS.get(sys.platform, "linux"), examined.environment, examined.home)
+    system = this_machine(examined.environment, examined.home)
     for client in CLIENTS:
         for place in client.places(system):
             if Path(place.file).exists():

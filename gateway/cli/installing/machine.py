@@ -21,11 +21,12 @@ class Target:
     """Whether the file belongs to a project, and may be read by others."""
 
 
-def this_machine(environment: Mapping[str, str]) -> System:
-    """What decides where clients keep their files, here."""
+def this_machine(environment: Mapping[str, str], home: Path | None = None) -> System:
+    """What decides where clients keep their files, here; `home` is the folder of this user."""
+    home = home or Path.home()
     if sys.platform == "win32":
-        return System("win32", environment, Path.home(), _packages(environment))
-    return System("darwin" if sys.platform == "darwin" else "linux", environment, Path.home())
+        return System("win32", environment, home, _packages(environment, home))
+    return System("darwin" if sys.platform == "darwin" else "linux", environment, home)
 
 
 def chosen(names: Sequence[str], system: System, project: Path | None) -> list[Target]:
@@ -64,7 +65,7 @@ def _is_there(path: Path) -> bool:
         raise ConfigError(f"`{path}` cannot be looked at: {why(error)}", "check the mode of its folders") from None
 
 
-def _packages(environment: Mapping[str, str]) -> tuple[str, ...]:
+def _packages(environment: Mapping[str, str], home: Path) -> tuple[str, ...]:
     local = environment.get("LOCALAPPDATA")
-    folder = (Path(local) if local else Path.home() / "AppData" / "Local") / "Packages"
+    folder = (Path(local) if local else home / "AppData" / "Local") / "Packages"
     return tuple(sorted(found.name for found in folder.glob("Claude_*"))) if folder.is_dir() else ()
