@@ -11,7 +11,7 @@ from gateway.cli import calls
 from gateway.cli.in_force import InForce, policy_in_force, state
 from gateway.cli.used import Row as Counted
 from gateway.cli.used import as_data as used_data
-from gateway.cli.used import limit_of
+from gateway.cli.used import row_of
 from gateway.errors import ConfigError, StateError
 from gateway.settings import Settings
 from gateway.state import Entry, Halt, Running, Usage
@@ -92,7 +92,7 @@ def _limits(settings: Settings, usages: Sequence[Usage]) -> tuple[tuple[Counted,
         trouble = None
     except (ConfigError, StateError) as error:
         in_force, trouble = None, error.message
-    rows = [Counted(usage, None if in_force is None else limit_of(usage, in_force, settings)) for usage in usages]
+    rows = [row_of(usage, in_force, settings) for usage in usages]
     return tuple(sorted(rows, key=_emptiness)), trouble
 
 

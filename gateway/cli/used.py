@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from gateway.cli.in_force import InForce, limits_of
 from gateway.cli.words import amount, local, named, shown, span
@@ -17,6 +18,8 @@ class Row:
 
     usage: Usage
     limit: Limit | None
+    other: Literal["server", "grant"] | None = None
+    """Whether it is counted at another server, or for another grant, than is looked at: then no maximum is known."""
 
     @property
     def left(self) -> Decimal | None:
@@ -30,7 +33,18 @@ class Row:
         return self.usage.window_start + self.usage.key.seconds
 
 
-def limit_of(usage: Usage, in_force: InForce, settings: Settings) -> Limit | None:
+def row_of(usage: Usage, in_force: InForce | None, settings: Settings) -> Row:
+    """A counter with what is known of it here; without a policy, there is no maximum."""
+    key = usage.key
+    other: Literal["server", "grant"] | None = None
+    if key.server != settings.server:
+        other = "server"
+    elif key.scope == "grant" and key.owner != settings.grant:
+        other = "grant"
+    return Row(usage, None if in_force is None else _limit_of(usage, in_force, settings), other)
+
+
+def _limit_of(usage: Usage, in_force: InForce, settings: Settings) -> Limit | None:
     """The limit of the policy in force that a counter belongs to, if any."""
     for limit in limits_of(in_force.policy):
         owner = usage.key.owner if limit.scope == "session" else settings.grant
@@ -76,7 +90,10 @@ def used_of(row: Row) -> tuple[str, str]:
     """How much of the maximum is used, and the style that this deserves."""
     window = shown(row.usage.key.window)
     if row.limit is None:
-        return f"{amount(row.usage.used)} per {window} (no maximum now)", "dim"
+        return (
+            f"{amount(row.usage.used)} per {window} ({f'another {row.other}' if row.other else 'no maximum now'})",
+            "dim",
+        )
     full = row.left == 0
     return f"{amount(row.usage.used)} of {amount(row.limit.maximum)} per {window}", "red" if full else ""
 

@@ -118,6 +118,11 @@ def test_counters_of_others_have_no_maximum_here(run: Run, home: Home) -> None:
     home.write_policy(DOCUMENT)
     home.remember(limits=[_limits()["get_secret"]])
     assert json.loads(run("limits", "--grant", "you", "--json").out)["limits"][0]["max"] is None
+    assert "1 per day (another grant)" in run("limits", "--grant", "you").out
+    elsewhere = run("limits", "--upstream", "https://other.example/mcp").out
+    assert "1 per day (another server)" in elsewhere
+    assert "the maximum of another grant or server: with `--profile`, `--grant` or `--upstream`\n" in elsewhere
+    assert "another" not in run("limits").out
     elsewhere = run("limits", "--upstream", "https://else.example/mcp")
     assert elsewhere.out.splitlines()[0] == f"at {SERVER}:"
     assert "\nget_secret " in elsewhere.out

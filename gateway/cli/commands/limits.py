@@ -8,7 +8,7 @@ from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE, InForce, limits_of, policy_in_force, state
 from gateway.cli.screen import Row as Cells
 from gateway.cli.screen import document, fits, say, table
-from gateway.cli.used import Row, as_data, limit_of, name_of, resets_of, used_of, whose
+from gateway.cli.used import Row, as_data, name_of, resets_of, row_of, used_of, whose
 from gateway.cli.words import counted, local, shown
 from gateway.clock import SystemClock
 from gateway.settings import Settings
@@ -16,7 +16,8 @@ from gateway.settings import Settings
 HELP = """Show what is used of the policy's limits, and what resets when.
 
 Every counter in the state file that is not empty is shown, of all grants and servers. The maximum is that of the policy
-in force for this grant; a counter that its policy does not know (any more) has none.
+in force for this grant at this server; a counter that its policy does not know (any more) has none. What is counted for
+another grant or at another server is marked so: `--profile`, `--grant` and `--upstream` say whose maximum is shown.
 
 \b
 --json: {"grant", "server", "policy": {"name", "revision"}, "limits":
@@ -36,7 +37,7 @@ def command(settings: Settings, *, as_json: bool) -> int:
     in_force = policy_in_force(settings)
     with state(settings.state) as opened:
         usages = [] if opened is None else opened.counters.usage(now)
-    rows = [Row(usage, limit_of(usage, in_force, settings)) for usage in usages]
+    rows = [row_of(usage, in_force, settings) for usage in usages]
     if as_json:
         document(_document(rows, in_force, settings, now))
     elif not rows:
@@ -77,6 +78,8 @@ def _show(rows: list[Row], in_force: InForce, settings: Settings, now: float) ->
             say(f"at {shown(server)}:")
         narrow |= _table([row for row in rows if row.usage.key.server == server], now)
     say()
+    if any(row.other for row in rows):
+        say("the maximum of another grant or server: with `--profile`, `--grant` or `--upstream`")
     if narrow:
         say("for whom each is counted: in a wider terminal, through a pipe, or with --json")
     unused = len(limits_of(in_force.policy)) - sum(row.limit is not None for row in rows)
