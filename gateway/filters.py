@@ -41,11 +41,12 @@ def filtered(
     """The response to one of the list methods, without what this client may not see; `trusted`: what it may at all."""
     result = response.body.get("result")
     field, keep = _rule(request, policy, tasks, listing)
-    items = result.get(field) if isinstance(result, dict) else None
-    if not isinstance(result, dict) or not isinstance(items, list):
+    if not isinstance(result, dict) or field not in result:
         return replies.relayed(response)
-    kept = [item for item in items if keep(item) and (trusted is None or trusted(item))]
-    if len(kept) == len(items):
+    items = result[field]
+    listed = items if isinstance(items, list) else []  # of what is no list nobody knows what it shows
+    kept = [item for item in listed if keep(item) and (trusted is None or trusted(item))]
+    if isinstance(items, list) and len(kept) == len(items):
         return replies.relayed(response)
     narrowed: dict[str, Json] = {**result, field: kept}
     if "cacheScope" in result:

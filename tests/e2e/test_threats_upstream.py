@@ -282,6 +282,8 @@ def test_b27_a_cookie_does_not_come_back(duel: Duel) -> None:
 
 ODD_LISTS = {
     "no list": {"tools": {"work": {}}},
+    "an object by names": {"tools": {"hidden": {"name": "hidden", "description": "hidden"}}},
+    "a text": {"tools": "hidden"},
     "nothing": {},
     "no objects": {"tools": ["hidden", 5, None, [], {"name": 5}, {"name": None}, {}]},
     "twice": {"tools": [{"name": "hidden"}, {"name": "hidden", "inputSchema": 5}, {"name": "good"}, {"name": "good"}]},
@@ -294,7 +296,9 @@ ODD_LISTS = {
 def test_b27_no_list_of_tools_opens_what_is_hidden_or_stops_the_gateway(duel: Duel, listed: Any) -> None:
     duel.upstream.script("tools/list", result(listed))
     shown = duel.ask("tools/list")["result"]
-    assert "hidden" not in [tool.get("name") for tool in shown.get("tools", []) if isinstance(tool, dict)]
+    tools = shown.get("tools", [])
+    assert isinstance(tools, list), "what is no list is not shown"
+    assert "hidden" not in [tool.get("name") for tool in tools if isinstance(tool, dict)]
     duel.call("work", {"a": 1})
     assert decision(duel.call("hidden")["result"])["effect"] == "deny"
     duel.relist()

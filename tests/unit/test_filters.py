@@ -117,11 +117,19 @@ def test_what_has_no_name_is_not_hidden_by_one(item: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b'"error": {"code": 1, "message": "m"}', b'"result": {}', b'"result": {"tools": {}}', b'"result": null']
+    "text", [b'"error": {"code": 1, "message": "m"}', b'"result": {}', b'"result": {"Tools": []}', b'"result": null']
 )
-def test_what_is_no_list_passes_as_it_came(text: bytes) -> None:
+def test_an_answer_without_a_list_passes_as_it_came(text: bytes) -> None:
     message = listed(text)
     assert filtered(asked("tools/list"), message, policy(hide=["*"]), ()) == message.raw
+
+
+@pytest.mark.parametrize("items", [b"{}", b'{"b": {"name": "b"}}', b'"b"', b"null", b"1"])
+def test_of_what_is_no_list_nothing_is_shown(items: bytes) -> None:
+    """Nobody can tell what of it is hidden."""
+    message = listed(b'"result": {"tools": ' + items + b', "nextCursor": "c"}')
+    shown = filtered(asked("tools/list"), message, policy(hide=["b"]), ())
+    assert shown == b'{"jsonrpc":"2.0","id":1,"result":{"tools":[],"nextCursor":"c"}}'
 
 
 @pytest.mark.parametrize(
