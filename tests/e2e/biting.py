@@ -96,6 +96,15 @@ CLASSES: Final[Sequence[Class]] = (
         ("B27", "believing", "test_b27_"),
         ("B28 answers", "unbounded", r"test_b28_an_answer_without_end.*-(event|lines)\]"),
     ),
+    *_of(
+        "approvals",
+        ("B21 clients", "any-client", "test_b21_a_client_"),
+        ("B22 calls", "unbound", "test_b22_.*(other_arguments|carries_more)"),
+        ("B22 once", "reusable", "test_b22_.*worth_one_call"),
+        ("B23", "trustful", "test_b23_"),
+    ),
+    *_of("web", ("B30", "any-caller", "test_b30_")),
+    Class("B21 programs", "any-program", "tests/e2e/test_approvals_desktop.py", "test_b21_"),
     Class("B14 pins", "unpinned", "tests/e2e/test_pins.py", "test_b14_"),
     Class("B19 pins", "unpinned", "tests/e2e/test_pins.py", "test_b19_"),
     *_of("size", ("B28", "unbounded", "test_b28_what_nests_too_deep.*-deeper")),
@@ -104,13 +113,11 @@ GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "lines": ("forwards", "last-key-wins", "believing", "remembering", "unpinned"),
     "conditions": ("two-valued", "negating", "doubles", "unjudged", "trusting", "first-rule-wins", "lenient"),
     "reach": ("folding", "enforced-in-lists", "shown", "calls-only", "handshakes-only", "wrong-headers"),
+    "approvals": ("any-client", "any-program", "unbound", "reusable", "trustful", "any-caller"),
     "state": ("another-door", "uncounted", "failing-open", "unbounded", "guessable", "forgetting"),
 }
 """The kinds, in runs of about the same length."""
-UNTESTED: Final[Mapping[str, str]] = {
-    "B23": "nobody is asked yet, so there is no text that could hide its tail",
-    "B30": "there is no local web surface yet",
-}
+UNTESTED: Final[Mapping[str, str]] = {}
 """Classes of what this version does not have."""
 
 

@@ -10,14 +10,22 @@ import os
 import re
 import runpy
 import secrets
+import shutil
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 from gateway import app, catalogue, filters, pinned, policies, replies
+from gateway.approvals import Question, programs, wording
+from gateway.approvals.desk import Matter
+from gateway.approvals.in_client import InClient
 from gateway.case import Client
+from gateway.credentials import helper
+from gateway.credentials.child.callback import Callback, Returned
 from gateway.errors import ConfigError
 from gateway.interceptor import Interceptor
 from gateway.jsonrpc import Id, Kind, Message, Refusal, is_id, parse, serialise
@@ -28,6 +36,7 @@ from gateway.policy.values import Comparison, Truth, compare, negate
 from gateway.proving import Proven, Proving
 from gateway.relay import Relay
 from gateway.state import Record, Reservation
+from gateway.state.approving import SqliteApprovals
 from gateway.state.audit import SqliteAudit
 from gateway.state.counting import SqliteCounters
 from gateway.upstream import Answer, Deliver, streams
@@ -225,6 +234,64 @@ def uncounted() -> None:
     method(SqliteCounters, "reserve", lambda _self, _charges, _now: Reservation())
 
 
+def any_client() -> None:
+    """Whatever client says that it can ask is believed to ask a person."""
+
+    def naive(_self: InClient, _info: Json, capabilities: Json) -> bool:
+        return isinstance(capabilities, dict) and "elicitation" in capabilities
+
+    method(InClient, "_may", naive)
+
+
+def any_program() -> None:
+    """A program of the desktop is what the `PATH` has under its name."""
+    sound = programs.find
+    swap(sound, lambda: sound(which=shutil.which))
+
+
+def unbound() -> None:
+    """Who approves a call approves its tool."""
+
+    def naive(self: Matter, _what: list[Json]) -> str:
+        return self.state.digest(self.tool.encode())
+
+    method(Matter, "digest", naive)
+
+
+def reusable() -> None:
+    """What was approved stays so."""
+    method(SqliteApprovals, "use", lambda _self, _number: True)
+
+
+def trustful() -> None:
+    """A question is put in the words of the call itself, as far as a line goes."""
+
+    def naive(question: Question, *_: object) -> str:
+        return f"May {question.tool} be called with {json.dumps(question.arguments, ensure_ascii=False)[:500]}?"
+
+    swap(wording.message, naive)
+
+
+def any_caller() -> None:
+    """Whoever comes to the place that a sign-in ends at is the browser, whatever it says, and to whomever."""
+    child = "import sys; sys.path.insert(0, sys.argv[1]); from tests.e2e import naive; naive.any_caller_here(); "
+    start = f"{child}from gateway.credentials.child.main import main; main()"
+    swap(helper._command, lambda: [sys.executable, "-P", "-c", start, str(Path(__file__).parents[2])])
+
+
+def any_caller_here() -> None:
+    """The same, within the process that listens."""
+
+    def naive(self: Callback, lines: list[str]) -> tuple[str, str]:
+        said = {name: values[0] for name, values in parse_qs(urlsplit(lines[0].split()[1]).query).items()}
+        if not self.returned.done():
+            returned = Returned(said.get("code", ""), said.get("state", ""), said.get("iss"), said.get("error"))
+            self.returned.set_result(returned)
+        return "200 OK", "The answer has arrived."
+
+    method(Callback, "_answer", naive)
+
+
 # --- the other side ---------------------------------------------------------------------------------------------------
 
 
@@ -369,6 +436,12 @@ KINDS: Final[Mapping[str, Callable[[], None]]] = {
     "trusting": trusting,
     "failing-open": failing_open,
     "uncounted": uncounted,
+    "any-client": any_client,
+    "any-program": any_program,
+    "unbound": unbound,
+    "reusable": reusable,
+    "trustful": trustful,
+    "any-caller": any_caller,
     "wrong-headers": wrong_headers,
     "another-door": another_door,
     "remembering": remembering,
