@@ -7,11 +7,13 @@ The line of one call, in this order and no other:
 2. Whatever takes time comes first: loading a policy, opening the state, fetching the list of tools, waiting for the
    lock of the state file.
 3. Then, at **one moment** and in one transaction, it is decided, all limits are reserved, and `decided` is recorded
-   (`judging`). What cannot be recorded is refused: no record, no call.
+   (`judging`). What cannot be recorded is refused: no record, no call. A call that a person has to approve waits here,
+   with nothing recorded of it, and goes through 2 and 3 once more: the answer is only worth what it is bound to.
 4. The request is relayed, once. Where it certainly did not run and is to be sent once more (another session, other
    headers, a sign-in), time has passed: it is decided again, on what is in force and announced then.
 5. `settled` is recorded behind the answer (`settling`), and the reservation given back where the tool certainly did not
    run. A cancelled call is settled too. One that was cancelled before it was judged leaves a refusal that says so.
+   One that the owner ended (`stop --now`) is cancelled as by its client, and answered with the refusal.
 
 Refusals are values until `gateway.replies` writes them down. This module knows neither sockets nor files.
 """

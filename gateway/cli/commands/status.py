@@ -9,9 +9,9 @@ from gateway.cli import overview
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE
 from gateway.cli.overview import Overview, as_data
+from gateway.cli.pausing import Pause
 from gateway.cli.screen import Row, console, document, folded, laid_out, record, styled
 from gateway.cli.used import name_of, resets_of, used_of, whose
-from gateway.cli.waiting import Waiting
 from gateway.cli.words import counted, local, named, shown, span
 from gateway.clock import SystemClock
 from gateway.settings import KEYID, Settings
@@ -85,19 +85,19 @@ def _redraw(settings: Settings, screen: "Console") -> None:
     from rich.console import Group
     from rich.live import Live
 
-    clock, waiting = SystemClock(), Waiting(LOOK_SECONDS)
+    clock, pause = SystemClock(), Pause(LOOK_SECONDS)
     with Live(console=screen, screen=True, auto_refresh=False) as live:
         found: Overview | None = None
         while True:
             found = overview.look(settings, clock.now(), found)
             head = styled(f"{local(found.at):%H:%M:%S}  Ctrl-C ends", "dim")
             live.update(Group(head, styled(""), *_lines(found, settings, screen.width)), refresh=True)
-            if waiting.is_over():
+            if pause.is_over():
                 return
 
 
 def _append(settings: Settings, screen: "Console", *, as_json: bool) -> None:
-    clock, waiting = SystemClock(), Waiting(LOOK_SECONDS)
+    clock, pause = SystemClock(), Pause(LOOK_SECONDS)
     before: Overview | None = None
     while True:
         found = overview.look(settings, clock.now(), before)
@@ -109,7 +109,7 @@ def _append(settings: Settings, screen: "Console", *, as_json: bool) -> None:
                 _print(found, settings, screen)
             screen.file.flush()
         before = found
-        if waiting.is_over():
+        if pause.is_over():
             return
 
 

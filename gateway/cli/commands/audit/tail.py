@@ -9,8 +9,8 @@ import click
 from gateway.cli import calls
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE, state
+from gateway.cli.pausing import Pause
 from gateway.cli.screen import document, note, record, say
-from gateway.cli.waiting import Waiting
 from gateway.settings import Settings
 from gateway.state import Entry
 from gateway.state.audit import AuditLog
@@ -83,7 +83,7 @@ def _calls(audit: AuditLog, count: int) -> Sequence[Entry]:
 
 def _follow(path: Path, entries: Sequence[Entry], seen: int, printer: calls.Printer | None) -> int:
     """Print what is there, then every call when it is over, until Ctrl-C or until nobody reads."""
-    waiting = Waiting(POLL_SECONDS)
+    pause = Pause(POLL_SECONDS)
     if not seen and printer is not None:
         note(f"waiting for the first call (`{path}`)")
     first = True
@@ -97,7 +97,7 @@ def _follow(path: Path, entries: Sequence[Entry], seen: int, printer: calls.Prin
                     record(calls.as_data(entry))
             first = first and not entries and not seen
             seen = entries[-1].seq if entries else seen
-            if waiting.is_over():
+            if pause.is_over():
                 return 0
             entries = _after(path, seen)
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ import sys
 from threading import Event
 
 
-class Waiting:
+class Pause:
     """A pause of so many seconds, which ends at once when nobody reads our output any more."""
 
     def __init__(self, seconds: float) -> None:
