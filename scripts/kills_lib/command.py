@@ -40,6 +40,7 @@ _AT_START: Final = 0.1
 _AT_ANY_MOMENT: Final = 0.15
 """So many are killed from outside, wherever they are: also within a step."""
 _LONGEST_LIFE_SECONDS: Final = 0.3
+_AGAIN: Final = 0.4
 _WAIT_SECONDS: Final = 0.3
 """How long a call is held for its answer."""
 _PAGE: Final = 10_000
@@ -118,7 +119,7 @@ class _Run:
         self._kinds: dict[int, Kind] = {}
         self._answers: list[tuple[int, Json]] = []
         self._again: list[_Call] = []
-        self._killed = self._survived = self._at_start = 0
+        self._killed = self._survived = self._at_start = self._unanswered = 0
         self._upstream = Upstream(_TOOLS)
         self._owner = Owner(self._state, folder / "policy.json", self._most)
         self._report = Report()
@@ -175,7 +176,7 @@ class _Run:
         return -1
 
     async def _try(self, client: Client, call: _Call) -> None:
-        """Make a call; its answer is kept. One that somebody approves and that was not answered is made once more."""
+        """Make a call; its answer is kept. One that somebody approves is perhaps made once more, answered or not."""
         try:
             answer = await self._exchange(client, call)
             state = (answer.get("result") or {}).get("requestState")
@@ -185,10 +186,9 @@ class _Run:
                 answer = await self._exchange(client, call)
             if "inputRequests" not in (answer.get("result") or {}):
                 self._answers.append((call.n, answer))
-            again = bool(call.carried) and self._dice.random() < 0.2  # the same state and answer, once more
         except (OSError, TimeoutError):
-            again = call.kind in ("own", "sealed") and self._dice.random() < 0.5
-        if again:
+            self._unanswered += 1
+        if call.kind in ("own", "sealed") and self._dice.random() < _AGAIN:
             self._again.append(call)
 
     async def _exchange(self, client: Client, call: _Call) -> Json:
@@ -243,7 +243,7 @@ class _Run:
             "ended by themselves": self._survived,
             "calls": len(self._kinds),
             "arrived": sum(self._upstream.knocked.values()),
-            "answered": len(self._answers),
+            "answered": f"{len(self._answers)}, and {self._unanswered} not",
             "approved by a person": sum(self._owner.approved.values()),
             "stopped and resumed": f"{len(self._owner.stopped)} times",
             "let through by the limit": f"{through} of {self._most}",
