@@ -483,6 +483,22 @@ WRAPPED: dict[str, dict[str, Any]] = {
 }
 
 
+def test_what_is_to_be_done_before_the_client_is_started(run: Run, machine: Machine) -> None:
+    machine.file("cursor")
+    usual = run("install", "cursor", "--yes").out
+    assert "note: " not in usual
+    assert usual.splitlines()[-1].startswith("then `keyid-gateway doctor` starts it as the client does")
+    named_ = run("install", "cursor", "--name", "other", "--upstream", URL, "--yes").out
+    assert f"(OAuth), do it before you start the client: `keyid-gateway login --upstream {URL}`\n" in named_
+    assert f"permitted: `keyid-gateway policy init --live FILE --upstream {URL}` makes one of its tools" in named_
+    secret = run("install", "cursor", "--name", "third", "--upstream", f"{URL}?key=s3cret", "--yes").out
+    assert "s3cret" not in secret
+    machine.write("cursor", json.dumps({"mcpServers": {"mail": {"url": URL}}}))
+    wrapped = run("install", "cursor", "--wrap", "mail", "--yes").out
+    assert "do it before you start the client: `keyid-gateway login --profile mail`\n" in wrapped
+    assert "doctor" not in run("uninstall", "cursor", "--yes").out
+
+
 @pytest.mark.parametrize("client", WRAPPED)
 def test_an_entry_is_wrapped_and_put_back_to_the_letter(run: Run, home: Home, machine: Machine, client: str) -> None:
     text = json.dumps({BY_NAME[client].key: {"keyid": WRAPPED[client], "other": {"command": "x"}}}, indent=3)
@@ -491,7 +507,8 @@ def test_an_entry_is_wrapped_and_put_back_to_the_letter(run: Run, home: Home, ma
     assert ran.code == 0, ran.err
     assert "s3cret" not in ran.out + ran.err + file.read_text()
     assert "  new profile keyid: https://mcp.example.com/…, header Authorization (in a file of its own)\n" in ran.out
-    assert "  note: without a policy for this server nothing of it is permitted: " in ran.out
+    assert "  note: without a policy of yours only tools that are called as KeyID's are permitted: " in ran.out
+    assert "keyid-gateway login" not in ran.out, "its header says who it is"
     entry = entry_of(file, client)
     assert (entry["command"], entry["args"][-3:]) == (command_words()[0], ["run", "--profile", "keyid"])
     stays = {"disabledTools", "timeout", "disabled"} & WRAPPED[client].keys()

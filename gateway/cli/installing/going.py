@@ -24,6 +24,7 @@ _SAID: Final[dict[What, str]] = {
     "restored": "{entry} in {client}'s config is what it was before",
     "absent": "the gateway is not in {client}'s config",
 }
+_STARTS: Final = frozenset({"added", "updated", "wrapped"})
 _STYLES: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -65,6 +66,8 @@ def go(
     else:
         for each in done:
             _say(each, dry_run=dry_run)
+        if any(each.written and each.plan.what in _STARTS for each in done):
+            say("then `keyid-gateway doctor` starts it as the client does, and says what keeps it from working")
     return errors[-1].exit_code if errors else 0
 
 

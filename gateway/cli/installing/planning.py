@@ -21,6 +21,8 @@ What: TypeAlias = Literal["added", "updated", "wrapped", "there", "removed", "re
 _PROFILE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _VARIABLE: Final = re.compile(r"[^A-Za-z0-9]+")
 _LONGEST: Final = 64
+_LOGIN: Final = ("keyid-gateway", "login")
+_NO_POLICY: Final = "without a policy of yours only tools that are called as KeyID's are permitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def install(client: Client, content: Content, wanted: Wanted) -> Plan:
         if node is not None and not wanted.flags:
             arguments = entries.arguments_of(old) or arguments
         entry = entries.ours(client, wanted.words, arguments, {**entries.env_of(old), **wanted.env}, kept)
-        notes = tuple(_ways_round(client, document, wanted))
+        notes = (*_of_an_address(wanted), *_ways_round(client, document, wanted))
         if old is not None and _same(old, entry):
             return Plan(client, content, (wanted.name,), "there", content.text, notes=notes)
         text = editing.put(document, client.dialect, path, entry)
@@ -110,7 +112,8 @@ def wrap(client: Client, content: Content, wanted: Wanted) -> Plan:
     raw = document.text[node.start : node.end]
     original = Original(str(content.file), client.key, wanted.name, raw, name)
     guarded = Wanted(wanted.name, wanted.words, wanted.flags, wanted.env, remote.url)
-    notes = (*remote.notes, *_of_a_policy(profile, wanted), *_ways_round(client, document, guarded))
+    signs_in = () if remote.headers else _of_a_sign_in("--profile", name)
+    notes = (*remote.notes, *signs_in, *_of_a_policy(profile, wanted), *_ways_round(client, document, guarded))
     return Plan(client, content, (wanted.name,), "wrapped", text, profile, original, notes=notes)
 
 
@@ -210,12 +213,26 @@ def _holders(client: Client, document: Document) -> Iterator[tuple[str | None, N
                 yield project.name, inner.value
 
 
+def _of_an_address(wanted: Wanted) -> Iterator[str]:
+    """What is to be done for a server that was named by its address; of one with a query, it may be a secret, nothing."""
+    if wanted.flags.count("--upstream") != 1 or "--profile" in wanted.flags or "?" in wanted.upstream:
+        return
+    yield from _of_a_sign_in("--upstream", wanted.upstream)
+    if "--policy" not in wanted.flags and not entries.same_place(wanted.upstream, KEYID_URL):
+        words = typed("keyid-gateway", "policy", "init", "--live", "FILE", "--upstream", wanted.upstream)
+        yield f"{_NO_POLICY}: `{words}` makes one of its tools, and `--policy FILE` behind `install` puts it in force"
+
+
+def _of_a_sign_in(*server: str) -> Iterator[str]:
+    yield f"if the server wants a sign-in (OAuth), do it before you start the client: `{typed(*_LOGIN, *server)}`"
+
+
 def _of_a_policy(profile: Profile, wanted: Wanted) -> Iterator[str]:
     """The pack that is in force without a policy names the tools of KeyID only."""
     if "--policy" not in wanted.flags and not entries.same_place(profile.upstream, KEYID_URL):
         words = typed("keyid-gateway", "policy", "init", "--live", "FILE", "--profile", profile.name)
         yield (
-            f"without a policy for this server nothing of it is permitted: `{words}` makes one of its tools, "
+            f"{_NO_POLICY}: `{words}` makes one of its tools, "
             'and a line `policy = "FILE"` in the profile, with its whole path, puts it in force'
         )
 
