@@ -66,7 +66,9 @@ def fate(standing: Standing, now: float) -> str:
         case "used":
             return f"was approved{at}{by}, and the call was made"
         case "withdrawn":
-            return "was withdrawn: the call was taken back, or is judged otherwise now"
+            return (
+                "was withdrawn: the call was taken back, or is judged otherwise now; if it is made again, it asks anew"
+            )
         case _:
             return f"has expired, at {until}: the same call asks anew"
 
@@ -85,7 +87,7 @@ def person(command: str) -> None:
     if sys.stdout is None or not sys.stdout.isatty():
         raise UsageError(
             f"`keyid-gateway {command}` is for a person: standard output is no terminal, so nobody sees the call",
-            "run it yourself, in a terminal window",
+            "a person types it into a terminal window; an agent asks them to",
         )
 
 
@@ -123,7 +125,7 @@ def proven(path: Path) -> Passcode | None:
     if wait > 0:
         raise GatewayError("too many wrong PINs", f"try again in {span(max(1.0, wait))}")
     if not kept.fits(guess):
-        raise GatewayError("that is not the PIN", "nothing was changed")
+        raise GatewayError("that is not the PIN", "nothing was changed; type the command once more to try again")
     act(path, lambda tx, _: tx.passcodes.passed())
     return kept
 

@@ -93,5 +93,5 @@ def ask_for_a_person(command: str) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
             f"`keyid-gateway {command}` is for a person: standard input is no terminal",
-            "run it yourself, in a terminal window",
+            "a person types it into a terminal window; an agent asks them to",
         )

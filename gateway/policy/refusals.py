@@ -3,6 +3,7 @@
 The agent reads these after `[POLICY DENIED] ` (policy language, "What the agent receives").
 """
 
+import shlex
 from datetime import UTC, datetime
 
 from gateway.policy.amounts import Unmeasurable
@@ -129,7 +130,8 @@ def refuse_stopped(since: float, reason: str, *, ended: bool = False) -> Decisio
 
 def refuse_revoked(grant: str, since: float, reason: str, *, ended: bool = False) -> Decision:
     """The owner revoked the grant; otherwise as `refuse_stopped`."""
-    lift = "Nothing passes until a person restores it with `keyid-gateway grants restore` in a terminal"
+    command = f"keyid-gateway grants restore {shlex.quote(grant) if len(grant) <= _LONGEST_NAME else 'NAME'}"
+    lift = f"Nothing passes until a person restores it with `{command}` in a terminal"
     what = f"Grant `{_cut(grant)}` was revoked by the owner"
     return denied("(revoked)", "revoked", _halted(what, since, reason, lift, ended=ended))
 

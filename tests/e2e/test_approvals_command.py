@@ -1,8 +1,11 @@
 """`keyid-gateway approvals` on a terminal: what a person sees of a call, and how it is answered (B21, B23)."""
 
 import json
+import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -80,6 +83,10 @@ def test_whoever_does_not_say_yes_has_not_approved(quick: Home, standin: Standin
             terminal.wait_for("not approved: the question stays open")
             assert terminal.end() == 1
         assert pending(quick)[0].question.id == number
+        assert (
+            f"\nnext: `keyid-gateway approvals approve {number}` asks you about it; "
+            in piped(quick, "show", number).stdout
+        )
     assert ran(standin) == []
 
 
@@ -92,7 +99,7 @@ def test_nobody_answers_without_a_terminal(quick: Home, standin: Standin, verb: 
         done = piped(quick, verb, number, *(["--yes"] if verb == "approve" else []), given=given)
         assert done.returncode == 2
         said = f"`keyid-gateway approvals {verb}` is for a person: standard input is no terminal"
-        assert done.stderr == f"error: {said}\nhint: run it yourself, in a terminal window\n"
+        assert done.stderr == f"error: {said}\nhint: a person types it into a terminal window; an agent asks them to\n"
         assert piped(quick, "pin", "set", given="1234\n1234\n").returncode == 2
         assert pending(quick)[0].question.id == number
         assert required(gateway.call(SEND, MAIL)) == number
@@ -191,6 +198,30 @@ def test_the_live_view_rings_shows_and_takes_answers(home: Home, standin: Standi
     assert ran(standin) == [SEND]
 
 
+def test_a_call_that_waits_comes_before_questions_that_nobody_waits_for(home: Home, standin: Standin) -> None:
+    home.environment["KEYID_GATEWAY_APPROVAL_WAIT"] = "0"
+    with Gateway(home, standin.url, policy=policy()) as gateway:
+        gateway.initialize()
+        required(gateway.call(SEND, MAIL))
+    del home.environment["KEYID_GATEWAY_APPROVAL_WAIT"]
+    with Gateway(home, standin.url, policy=policy()) as gateway:
+        gateway.initialize()
+        held = begun(gateway, OTHER)
+        pending(home, 2)
+        with Terminal(home, "approvals") as terminal:
+            terminal.wait_for("; its call waits now; 1 more question after this")
+            terminal.wait_for('  to  "eve@example.com"')
+            terminal.wait_for("q: end > ")
+            terminal.type("y\n")
+            terminal.wait_for("the call that waits goes on now")
+            assert gateway.answer(held)["result"]["isError"] is False
+            terminal.wait_for('  to  "ann@example.com"')
+            terminal.wait_for("q: end > ")
+            terminal.type("q\n")
+            assert terminal.end() == 0
+    assert ran(standin) == [SEND]
+
+
 def test_who_takes_a_call_back_gets_no_answer_for_the_next_one(home: Home, standin: Standin) -> None:
     with (
         Gateway(home, standin.url, policy=policy()) as gateway,
@@ -218,6 +249,7 @@ def test_a_pin_is_asked_for_with_every_answer(quick: Home, standin: Standin) -> 
             terminal.wait_for("PIN: ")
             terminal.type("1357\n")
             terminal.wait_for("error: that is not the PIN")
+            terminal.wait_for("hint: nothing was changed; type the command once more to try again")
             assert terminal.end() == 1
         assert changed(quick, lambda tx: tx.approvals.named(number)[0].status) == "pending"
         with Terminal(quick, "approvals", "approve", number, "--yes") as terminal:
@@ -229,6 +261,21 @@ def test_a_pin_is_asked_for_with_every_answer(quick: Home, standin: Standin) -> 
     assert ran(standin) == [SEND]
     assert b"2468" not in quick.state.read_bytes()
     assert [record.method for record in told(quick, "owner")] == ["approvals/pin set"]
+
+
+def test_a_pin_that_was_forgotten_goes_as_the_readme_says(quick: Home, standin: Standin) -> None:
+    set_pin(quick, "2468")
+    (statement,) = re.findall(r'`sqlite3 STATE_FILE "(.+?)"`', (ROOT / "README.md").read_text("utf-8"))
+    with Gateway(quick, standin.url, policy=policy()) as gateway:
+        gateway.initialize()
+        number = required(gateway.call(SEND, MAIL))
+        with closing(sqlite3.connect(quick.state, isolation_level=None)) as database:
+            database.execute(statement)
+        with Terminal(quick, "approvals", "approve", number, "--yes") as terminal:
+            terminal.wait_for("approved: question")
+            assert terminal.end() == 0
+        assert gateway.call(SEND, MAIL)["isError"] is False
+    assert ran(standin) == [SEND]
 
 
 def test_nothing_but_the_pin_approves_once_there_is_one(quick: Home, standin: Standin) -> None:

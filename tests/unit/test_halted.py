@@ -88,7 +88,7 @@ async def test_one_that_was_not_sent_is_not_taken_back() -> None:
     assert ended is not None
     assert ended.message == (
         "Grant `bot` was revoked by the owner (since 2023-11-14 22:13:20 UTC). "
-        "Nothing passes until a person restores it with `keyid-gateway grants restore` in a terminal"
+        "Nothing passes until a person restores it with `keyid-gateway grants restore bot` in a terminal"
     )
     await asyncio.gather(*world.underway._telling)
     assert world.told == []

@@ -68,6 +68,7 @@ class _Live:
     def _turn(self, pending: Sequence[Standing]) -> None:
         """Show what is to be answered next."""
         waiting = [each for each in pending if each.question.id not in self._later]
+        waiting.sort(key=lambda each: each.waiters == 0)  # the rest is as old as it is: an agent makes those calls anew
         if self._asked is not None and self._asked.question.id not in {each.question.id for each in waiting}:
             say()
             say(f"question {self._asked.question.id} is settled: answered elsewhere, taken back, or too old")
@@ -90,9 +91,10 @@ class _Live:
     def _ask(self, waiting: Sequence[Standing]) -> None:
         self._asked = standing = waiting[0]
         more = f"; {counted(len(waiting) - 1, 'more question')} after this" if len(waiting) > 1 else ""
+        held = "; its call waits now" if standing.waiters else ""
         until = f"{local(standing.question.expires_at):%H:%M:%S}"
         at = f"{local(standing.question.asked_at):%H:%M:%S}"
-        say(f"question {standing.question.id}, asked at {at}, open until {until}{more}")
+        say(f"question {standing.question.id}, asked at {at}, open until {until}{held}{more}")
         say()
         verbatim(wording.full(standing.question, asked.width()))
         say()

@@ -18,7 +18,8 @@ HELP: Final = """Set a PIN that has to be given with every answer, or take it aw
 An agent that can run commands can make itself a terminal, and approve its own calls there. With a PIN that only you
 know it cannot. The state file keeps a memory-hard hash of it (scrypt), wrong ones are slowed down, and nothing but a
 terminal approves any more: no dialog, and no client, can ask for it. What can write the state file itself can take the
-hash out of it: that is outside of what the gateway can guard."""
+hash out of it: that is outside of what the gateway can guard, and what is left to you if you forget the PIN (README, "A
+person in the loop")."""
 
 
 @click.group("pin", cls=Group, help=HELP, short_help="have a PIN asked for with every answer")

@@ -38,10 +38,15 @@ def command(settings: Settings, *, question: str, as_json: bool) -> int:
         document({**as_data(standing), "status": asked.status(standing, now)})
         return 0
     say(f"question `{standing.question.id}` {asked.fate(standing, now)}")
-    if asked.status(standing, now) in ("pending", "approved"):
+    status, number = asked.status(standing, now), standing.question.id
+    if status in ("pending", "approved"):
         say()
         verbatim(wording.whole(standing.question, asked.width()))
     else:
         say(f"tool    {named(standing.question.tool)}; its arguments are not kept any more")
-    say(f"next: `keyid-gateway audit show {standing.question.id}` tells the whole story")
+    if status == "pending":
+        say()
+        say(f"next: `keyid-gateway approvals approve {number}` asks you about it; `approvals deny {number}` refuses it")
+    else:
+        say(f"next: `keyid-gateway audit show {number}` tells the whole story")
     return 0
