@@ -381,6 +381,21 @@ def test_an_entry_whose_settings_make_no_sense(doctor: Any, healthy: Home, stand
     assert doctor().cure("clients", "ended with code 3: error: KEYID_GATEWAY_CALL_TIMEOUT").startswith("failed: ")
 
 
+def test_an_entry_starts_nothing_of_the_project_that_one_is_in(
+    doctor: Any, healthy: Home, standin: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`python -m gateway` takes the `gateway` of the folder it is started in before any other."""
+    desktop(healthy, entry(healthy, standin.url))
+    project = tmp_path / "project"
+    (project / "gateway").mkdir(parents=True)
+    taken = "import pathlib; pathlib.Path(__file__).with_name('started').touch()"
+    for name in ("__init__.py", "__main__.py"):
+        (project / "gateway" / name).write_text(taken, encoding="utf-8")
+    monkeypatch.chdir(project)
+    doctor()
+    assert not (project / "gateway" / "started").exists()
+
+
 def test_an_entry_whose_server_is_down(doctor: Any, healthy: Home) -> None:
     desktop(healthy, entry(healthy, SERVER))
     cure = doctor().cure("clients", "starts, and then: cannot connect to the upstream: connection refused")

@@ -1,7 +1,7 @@
 """The clients: which of them have an entry for the gateway, and whether it would start. It is started, as they do it.
 
-An entry is started with what a desktop program hands on (no `PATH` of a terminal), is opened and asked for its tools as
-a client would, and is ended again. That is what `run` does at any start: it leaves the line of its start in the state
+An entry is started as a desktop program does it (no `PATH` of a terminal, in no folder: a project in which `doctor` is
+typed must not have its own `gateway` started), is opened and asked for its tools as a client would, and is ended again. That is what `run` does at any start: it leaves the line of its start in the state
 file and in the log, and calls nothing. Values of an entry's environment are handed on, and never said.
 """
 
@@ -189,6 +189,7 @@ def _opened(entry: Entry) -> tuple["_Opened", str]:
             stdout=subprocess.PIPE,
             stderr=errors,
             env=_environment(entry),
+            cwd=Path(sys.executable).anchor,
         )
         if process.stdin is None or process.stdout is None:
             raise OSError("there are no pipes to it")
