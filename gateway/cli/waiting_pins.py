@@ -12,7 +12,7 @@ from gateway.errors import UsageError, meant
 from gateway.jsonrpc import Json
 from gateway.jsonrpc.text import loads_leniently
 from gateway.keyid import known_tools
-from gateway.state.pins import INSTRUCTIONS, Key, Pin
+from gateway.state.pins import INSTRUCTIONS, Key, Pin, Pins
 
 Standing: TypeAlias = Literal["pinned", "changed", "new"]
 SPOKEN: Final = "(instructions)"
@@ -65,6 +65,13 @@ def _gathered(key: Key, own: Sequence[Pin]) -> Pinned:
         max(seen, key=lambda pin: pin.shown_at or 0.0, default=None),
         len(accepted),
     )
+
+
+def elsewhere(pins: Pins, server: str) -> list[tuple[str, int]]:
+    """The other servers of which something waits, and how much: a refusal does not say of which server a tool is."""
+    others = [each for each in pins.servers() if each != server]
+    counts = [(each, sum(one.waiting is not None for one in gathered(pins.of(each)))) for each in others]
+    return [(each, number) for each, number in counts if number]
 
 
 def chosen(found: Sequence[Pinned], names: Collection[str]) -> list[Pinned]:

@@ -63,6 +63,18 @@ def test_nothing_is_pinned_yet(run: Run) -> None:
     assert run("pins", "forget", "--all").out == f"nothing is pinned of {SERVER}\n"
 
 
+def test_what_waits_of_another_server_is_said(run: Run, home: Home) -> None:
+    saw(home, tool("a"), then=(tool("a", "Another."),))
+    ran = run("pins", "diff", "--upstream", "https://mail.example/mcp")
+    assert (ran.code, ran.out.splitlines()) == (
+        0,
+        [
+            "nothing of https://mail.example/mcp waits: nothing is pinned yet",
+            f"of {SERVER} 1 definition waits: `--upstream`, or `--profile`, names it",
+        ],
+    )
+
+
 def test_the_list_says_since_when_how_and_what_waits(run: Run, home: Home) -> None:
     saw(home, tool("a"), tool("b"), told("Be kind."), then=(tool("a", "Another."), tool("c")))
     lines = run("pins", "list").out.splitlines()

@@ -13,7 +13,7 @@ from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import state
 from gateway.cli.owner import act
 from gateway.cli.screen import console, document, say, styled
-from gateway.cli.waiting_pins import Pinned, chosen, definition, gathered, risks_of, value
+from gateway.cli.waiting_pins import Pinned, chosen, definition, elsewhere, gathered, risks_of, value
 from gateway.cli.words import counted, local, shown
 from gateway.jsonrpc import Json
 from gateway.settings import Settings
@@ -45,6 +45,7 @@ def command(settings: Settings, *, tools: Sequence[str], as_json: bool) -> int:
     """The command; its help is `HELP`."""
     with state(settings.state) as opened:
         found = [] if opened is None else gathered(opened.pins.of(settings.server))
+        others = () if opened is None else elsewhere(opened.pins, settings.server)
     waiting = [each for each in chosen(found, tools) if each.waiting is not None]
     if as_json:
         told = risks_of(found)
@@ -52,6 +53,9 @@ def command(settings: Settings, *, tools: Sequence[str], as_json: bool) -> int:
         return _WAITS if waiting else 0
     if not waiting:
         say(f"nothing of {shown(settings.server)} waits{'' if found else ': nothing is pinned yet'}")
+        for server, number in others:
+            does = "waits" if number == 1 else "wait"
+            say(f"of {shown(server)} {counted(number, 'definition')} {does}: `--upstream`, or `--profile`, names it")
         return 0
     _show(waiting, risks_of(found), settings)
     seen = [each.waiting for each in waiting if each.waiting is not None]
