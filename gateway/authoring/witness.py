@@ -26,7 +26,6 @@ from gateway.policy.paths import EACH, Each, Path, Step, argument
 MOST: Final = 5000
 """Combinations that are tried for one rule, after the search."""
 _STARTS: Final = 200
-_TESTED: Final = 4000
 _SWEEPS: Final = 4
 NOON: Final = 1_767_614_400.0
 """A Monday, 12:00 UTC."""

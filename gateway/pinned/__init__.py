@@ -50,7 +50,6 @@ _LOOK_SECONDS: Final = 0.5
 _SAID: Final = 5
 
 Mode: TypeAlias = Literal["off", "warn", "enforce"]
-MODES: Final[tuple[Mode, ...]] = ("off", "warn", "enforce")
 
 
 class Pinned:

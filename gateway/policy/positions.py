@@ -110,8 +110,3 @@ class Places:
         while pointer and pointer not in self._spots:
             pointer = pointer.rpartition("/")[0]
         return self._spots.get(pointer)
-
-
-def locate(text: str, pointer: str) -> tuple[int, int]:
-    """Line and column, from 1, of the value at a JSON Pointer (of its nearest container if it is not there)."""
-    return Places(text).value(pointer)

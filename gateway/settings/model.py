@@ -3,11 +3,14 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import platformdirs
 
+from gateway.approvals.desktop import Mode as Asks
 from gateway.credentials.client import Client, Flow, server_of
+from gateway.filters import Listing
+from gateway.pinned import Mode as Pins
 from gateway.settings.values import Header
 from gateway.state.arguments import Keep, Keeping, Redact
 
@@ -33,12 +36,12 @@ class Settings:
     state: Path
     header: tuple[Header, ...]
     switch_off: frozenset[str]
-    list: Literal["all", "callable"]
+    list: Listing
     conceal_hidden: bool
-    pins: Literal["off", "warn", "enforce"]
+    pins: Pins
     approval_wait: float
     approve_in_client: tuple[str, ...]
-    approve_desktop: Literal["off", "notify", "dialog"]
+    approve_desktop: Asks
     log_level: str
     log_file: Path
     connect_timeout: float

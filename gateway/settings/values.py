@@ -5,14 +5,17 @@ Header values may be secrets. They are read here, from where the settings say, a
 
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast, get_args
 from urllib.parse import urlsplit
 
+from gateway.approvals.desktop import Mode as Asks
 from gateway.credentials.client import Flow
 from gateway.errors import ConfigError
+from gateway.filters import Listing
+from gateway.pinned import Mode as Pins
 from gateway.questions import KINDS
 
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -201,9 +204,7 @@ def flow(text: str) -> Flow:
 
 
 def listing(text: str) -> str:
-    if text not in ("all", "callable"):
-        raise ValueError("`all` or `callable` is needed")
-    return text
+    return _one_of(text, get_args(Listing))
 
 
 def client_name(text: str) -> str:
@@ -213,14 +214,17 @@ def client_name(text: str) -> str:
 
 
 def desktop(text: str) -> str:
-    if text not in ("off", "notify", "dialog"):
-        raise ValueError("`off`, `notify` or `dialog` is needed")
-    return text
+    return _one_of(text, get_args(Asks))
 
 
 def pins(text: str) -> str:
-    if text not in ("off", "warn", "enforce"):
-        raise ValueError("`off`, `warn` or `enforce` is needed")
+    return _one_of(text, get_args(Pins))
+
+
+def _one_of(text: str, words: Sequence[str]) -> str:
+    if text not in words:
+        *some, last = (f"`{word}`" for word in words)
+        raise ValueError(f"{', '.join(some)} or {last} is needed")
     return text
 
 
