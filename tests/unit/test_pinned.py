@@ -167,7 +167,7 @@ async def test_two_gateways_at_once_pin_what_the_first_of_them_saw(state: State)
     one.announces(a="x")
     other.announces(a="another", b="y")
     pins = await asyncio.gather(one.pin("a"), other.pin("a"), other.pin("b"))
-    assert list(pins) == ["kept", "changed", "new"]
+    assert list(pins) in (["kept", "changed", "new"], ["changed", "kept", "kept"]), "whichever was the first"
 
 
 async def test_a_page_shows_what_is_accepted_by_what_the_page_itself_says(side: Side) -> None:
