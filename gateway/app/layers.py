@@ -1,13 +1,10 @@
 """Which policies a gateway keeps to: the site's, the project's, the grant's own, and the one that it was given."""
 
-from pathlib import Path
-
 from gateway.app.surroundings import OpenState
 from gateway.assigned import Assigned
 from gateway.keyid.recommended import policy as recommended_policy
 from gateway.layered import Layered, overlay
 from gateway.policies import Changed, Policies, Rejected, Source, choose, exists
-from gateway.policy import Layer
 from gateway.settings import Settings
 
 
@@ -26,10 +23,7 @@ def layered(settings: Settings, state: OpenState, *, changed: Changed, rejected:
             used = (await state.get()).policy_used(settings.grant)
         return choose(settings.policy, settings.user_policy, used, settings.grant)
 
-    files: list[tuple[Path, Layer]] = [(file, "site") for file in settings.site_policies]
-    if settings.project_policy is not None:
-        files.append((settings.project_policy, "project"))
-    overlays = [overlay(file, layer, changed=replaced, rejected=rejected) for file, layer in files]
+    overlays = [overlay(file, layer, changed=replaced, rejected=rejected) for file, layer in settings.overlays]
     own = Assigned(own_policy, changed=replaced, rejected=rejected)
     user = Policies(choose_source, recommended_policy, changed=replaced, rejected=rejected)
     layers = Layered(user, (*overlays, own), changed=changed)

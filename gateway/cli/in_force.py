@@ -11,7 +11,7 @@ from gateway.disk import why
 from gateway.errors import StateError
 from gateway.keyid import recommended
 from gateway.policies import Source, choose, exists, load_source, read
-from gateway.policy import Layer, Policy, compose, load
+from gateway.policy import Policy, compose, load
 from gateway.policy.compiled import Entry
 from gateway.policy.decision import Limit
 from gateway.settings import Settings
@@ -62,10 +62,7 @@ def policy_in_force(settings: Settings, *, quiet: bool = False) -> InForce:
 
 def _overlays(settings: Settings, own: str | None) -> list[Policy]:
     """The documents of the other layers, where they are. Raises `ConfigError`: with a broken one, no call passes."""
-    files: list[tuple[Path, Layer]] = [(file, "site") for file in settings.site_policies]
-    if settings.project_policy is not None:
-        files.append((settings.project_policy, "project"))
-    found = [load(read(file), name=str(file), layer=layer) for file, layer in files if exists(file)]
+    found = [load(read(file), name=str(file), layer=layer) for file, layer in settings.overlays if exists(file)]
     return found if own is None else [load(read(Path(own)), name=own, layer="grant"), *found]
 
 

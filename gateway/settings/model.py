@@ -11,6 +11,7 @@ from gateway.approvals.desktop import Mode as Asks
 from gateway.credentials.client import Client, Flow, server_of
 from gateway.filters import Listing
 from gateway.pinned import Mode as Pins
+from gateway.policy import Layer
 from gateway.settings.values import Header
 from gateway.state.arguments import Keep, Keeping, Redact
 
@@ -104,6 +105,12 @@ class Settings:
         if sys.platform not in ("win32", "darwin"):
             folders.append(Path("/etc/xdg") / APP)
         return tuple(folder / f"policy.{ending}" for folder in dict.fromkeys(folders) for ending in ("json", "yaml"))
+
+    @property
+    def overlays(self) -> tuple[tuple[Path, Layer], ...]:
+        """The files that can only restrict what the policy lets through, and whose they are; not all of them exist."""
+        files: tuple[tuple[Path, Layer], ...] = tuple((file, "site") for file in self.site_policies)
+        return files if self.project_policy is None else (*files, (self.project_policy, "project"))
 
     @property
     def user_policy(self) -> Path:
