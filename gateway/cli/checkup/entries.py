@@ -1,8 +1,9 @@
 """The clients: which of them have an entry for the gateway, and whether it would start. It is started, as they do it.
 
 An entry is started as a desktop program does it (no `PATH` of a terminal, in no folder: a project in which `doctor` is
-typed must not have its own `gateway` started), is opened and asked for its tools as a client would, and is ended again. That is what `run` does at any start: it leaves the line of its start in the state
-file and in the log, and calls nothing. Values of an entry's environment are handed on, and never said.
+typed must not have its own `gateway` started), is opened and asked for its tools as a client would, and is ended again.
+That is what `run` does at any start: it leaves the line of its start in the state file and in the log, and calls
+nothing. Values of an entry's environment are handed on, and never said.
 """
 
 import json
