@@ -151,7 +151,11 @@ class Waiting:
         if verdict is None:
             return
         now, number, by = self._clock.now(), question.id, channel.name
-        written = await state.atomically(lambda tx: answers.write(tx, number, verdict, now, by=by))
+        try:
+            written = await state.atomically(lambda tx: answers.write(tx, number, verdict, now, by=by))
+        except StateError as error:
+            _LOG.error("the answer to question %s could not be written, and counts for nothing: %s", number, error)
+            return
         for event in self._held.get(number, ()) if written is not None else ():
             event.set()
 

@@ -14,7 +14,10 @@ from gateway.errors import StateError
 
 _FREE_SPACE: Final = "free some space on that disk, or choose another place for the state file"
 _WRITABLE: Final = "check that the file and its folder belong to you and can be written"
-_DAMAGED: Final = "move the file away to start with a fresh one: its counters and its audit log stay readable there"
+_DAMAGED: Final = (
+    "move the file away to start with a fresh one: its counters and its audit log stay readable there; "
+    "what was stopped, revoked or pinned, and the PIN, have to be said again"
+)
 _VERIFY: Final = "`keyid-gateway audit verify` says where it was changed"
 _WAIT: Final = "see which program holds it open, and try again"
 

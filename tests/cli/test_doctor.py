@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -295,6 +295,13 @@ def test_a_grant_whose_policy_is_not_given_any_more(doctor: Any, healthy: Home) 
 def test_a_state_file_that_is_read_only(doctor: Any, healthy: Home) -> None:
     healthy.state.chmod(0o400)
     assert doctor().cure("state", "read-only: every call is refused").startswith("failed: `chmod u+w ")
+
+
+def test_a_state_file_that_holds_what_the_gateway_never_writes(doctor: Any, healthy: Home) -> None:
+    with closing(sqlite3.connect(healthy.state)) as connection, connection:
+        connection.execute("INSERT INTO covers VALUES ('x', 'soon')")
+    said = "the state file is damaged: `expires_at` of `covers` holds what the gateway never writes"
+    assert doctor().cure("state", said).startswith("failed: move the file away to start with a fresh one")
 
 
 def test_a_state_of_a_newer_version(doctor: Any, healthy: Home) -> None:

@@ -2,10 +2,11 @@
 
 import ctypes
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from gateway import __main__ as program
 from gateway import app, mirror, policies, replies
@@ -72,6 +73,18 @@ def unprivileged() -> None:
         assert ctypes.CDLL(None).capset(head, none) == 0
 
 
+def traced() -> None:
+    """Every statement to SQLite is said on standard error, on a line that begins with `sql: `."""
+    connect = sqlite3.connect
+
+    def connected(*words: Any, **more: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*words, **more)
+        connection.set_trace_callback(lambda statement: print(f"sql: {statement}", file=sys.stderr, flush=True))
+        return connection
+
+    vars(sqlite3)["connect"] = connected
+
+
 def noisy() -> None:
     """Whatever answers a judged call also prints."""
     relayed = replies.relayed
@@ -99,6 +112,7 @@ ALTERATIONS: Final[Mapping[str, Callable[[], None]]] = {
     "few": few,
     "narrow": narrow,
     "unprivileged": unprivileged,
+    "traced": traced,
     "noisy": noisy,
 }
 

@@ -203,6 +203,19 @@ def test_a_clock_that_is_set_back_by_an_hour_opens_nothing(quick: Home, upstream
         assert found.verify().broken is None
 
 
+def test_an_approval_is_used_by_a_transaction_that_no_power_cut_takes_back(quick: Home, upstream: Scripted) -> None:
+    with open_gateway(quick, upstream, policy(), altered="traced") as gateway:
+        answer(quick, "approve", required(gateway.call("send", MAIL)))
+        assert gateway.call("send", MAIL) == said("send ran")
+        assert gateway.close() == 0
+    lines = (line.removeprefix("sql: ") for line in gateway.errors.splitlines() if line.startswith("sql: "))
+    told = [line for line in lines if line.startswith(("PRAGMA synchronous", "UPDATE approvals SET state", "COMMIT"))]
+    (used,) = (place for place, line in enumerate(told) if "'used'" in line)
+    before = next(line for line in reversed(told[:used]) if line.startswith("PRAGMA"))
+    assert (before, told[used + 1]) == ("PRAGMA synchronous = FULL", "COMMIT")
+    assert told.count("PRAGMA synchronous = FULL") == told.count("PRAGMA synchronous = NORMAL") - 1, "and no longer"
+
+
 # --- from the start ---------------------------------------------------------------------------------------------------
 
 

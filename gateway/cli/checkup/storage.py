@@ -15,11 +15,12 @@ from gateway.cli.checkup.finding import Finding, failed, ok, warning
 from gateway.cli.words import counted, local, span
 from gateway.disk import why
 from gateway.errors import StateError
-from gateway.state import reading
+from gateway.state import database, reading
 from gateway.state.database import connect
 from gateway.state.evidence import examining
-from gateway.state.failures import from_sqlite
+from gateway.state.failures import damaged, from_sqlite
 from gateway.state.migrations import VERSION, version
+from gateway.state.soundness import unsound
 
 _LOCK_SECONDS: Final = 2.0
 _RECORDS: Final = 1000
@@ -41,6 +42,10 @@ def check(examined: Examined) -> Iterator[Finding]:
     try:
         with reading(path) as tx:
             newest = tx.audit.newest(1)
+        with database.reading(path) as connection:
+            odd = unsound(connection)
+        if odd is not None:
+            raise damaged(odd)
     except StateError as error:
         yield _unreadable(path, error)
         return
@@ -103,8 +108,7 @@ def _writable(path: Path) -> Finding:
         )
     try:
         with closing(connect(path, timeout=_LOCK_SECONDS)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
+            connection.execute("DELETE FROM meta WHERE 0")  # a beginning alone is let pass where nothing can be written
     except sqlite3.Error as error:
         found = from_sqlite(error, path)
         return failed("state", found.message, found.hint, version=VERSION)

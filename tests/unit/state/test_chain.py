@@ -85,7 +85,8 @@ async def test_a_log_that_is_not_as_it_was_left_takes_no_record(
     assert str(raised.value) == (
         f"the audit log takes no further record: {words}\n"
         "hint: `keyid-gateway audit verify` says where it was changed; "
-        "move the file away to start with a fresh one: its counters and its audit log stay readable there"
+        "move the file away to start with a fresh one: its counters and its audit log stay readable there; "
+        "what was stopped, revoked or pinned, and the PIN, have to be said again"
     )
 
 

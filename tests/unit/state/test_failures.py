@@ -16,7 +16,10 @@ from tests.unit.state.manual import MIDNIGHT, ManualClock, charge, limit
 ROOT = Path(__file__).parents[3]
 FULL = "cannot grow: the disk is full"
 FREE = "hint: free some space on that disk, or choose another place for the state file"
-FRESH = "hint: move the file away to start with a fresh one: its counters and its audit log stay readable there"
+FRESH = (
+    "hint: move the file away to start with a fresh one: its counters and its audit log stay readable there; "
+    "what was stopped, revoked or pinned, and the PIN, have to be said again"
+)
 
 
 async def complaint(state: State, record: Record) -> str:

@@ -105,7 +105,9 @@ def test_any_change_of_any_field_is_found(seq: int, column: str, cell: object) -
     assert found.ok == same
     if not same:
         assert found.broken is not None
-        named = max(seq, cell) if isinstance(cell, int | float) else seq  # the last one may have been given a later number
+        named = (
+            max(seq, cell) if isinstance(cell, int | float) else seq
+        )  # the last one may have been given a later number
         assert found.broken.seq <= named if column == "seq" else found.broken.seq == seq
 
 
