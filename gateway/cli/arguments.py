@@ -1,5 +1,6 @@
 """The arguments of a call, as a person writes them in a terminal."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Final
 
 from gateway.cli.words import shown
 from gateway.disk import why
-from gateway.errors import UsageError
+from gateway.errors import UsageError, typed
 from gateway.jsonrpc import Json, loads
 
 _LARGEST: Final = 2**26
+_PAIR: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*=")
 _QUOTES: Final = 'write it in single quotes, so that the shell leaves it alone: \'{"to": "ada@example.com"}\''
 
 
@@ -32,6 +34,8 @@ def given(text: str | None, pairs: Sequence[str], schema: Mapping[str, Json] | N
 
     What `schema` says is a text stays one; any other value is JSON where it is some, else a text.
     """
+    if text is not None and _PAIR.match(text):
+        raise UsageError(f"`{shown(text, 60)}` is not JSON", f"single arguments: `{typed('--arg', shown(text, 60))}`")
     found = json_object(_text(text) if text is not None else None)
     for pair in pairs:
         key, equals, value = pair.partition("=")

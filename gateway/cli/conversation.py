@@ -14,7 +14,7 @@ import click
 
 from gateway import __version__
 from gateway.app import serve
-from gateway.cli.results import said
+from gateway.cli.results import failed
 from gateway.clock import SystemClock
 from gateway.errors import UpstreamError
 from gateway.jsonrpc import METHOD_NOT_FOUND, Json, Message, Refusal, parse_upstream, serialise
@@ -38,7 +38,7 @@ class Conversation:
         opening: dict[str, Json] = {"protocolVersion": _REVISION, "capabilities": {}, "clientInfo": me}
         answer = await self.ask("initialize", opening)
         if "error" in answer:
-            raise UpstreamError(said(answer["error"]), "`keyid-gateway tools` says what is wrong with the server")
+            raise failed(answer["error"])
         await self._say({"method": "notifications/initialized"})
 
     async def ask(self, method: str, params: Mapping[str, Json]) -> dict[str, Json]:

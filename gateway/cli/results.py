@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from gateway.cli.words import shown
+from gateway.errors import UpstreamError
 from gateway.jsonrpc import Json, loads, serialise
 
 
@@ -63,3 +64,9 @@ def said(error: Json) -> str:
     """The words of an error."""
     message = error.get("message") if isinstance(error, dict) else None
     return message if isinstance(message, str) else "an error without words"
+
+
+def failed(error: Json) -> UpstreamError:
+    """An error in place of an answer, with its cure: where to look, unless its words say what to type."""
+    words = said(error)
+    return UpstreamError(words, None if "keyid-gateway " in words else "`keyid-gateway doctor` says what is wrong")

@@ -10,7 +10,7 @@ import click
 from gateway.catalogue import Catalogue
 from gateway.cli import arguments, completion, logs, rehearsal
 from gateway.cli.flags import REACHING, json_flag, with_settings
-from gateway.cli.results import lines, said
+from gateway.cli.results import failed, lines, said
 from gateway.cli.screen import document, note, say
 from gateway.cli.words import shown
 from gateway.errors import UpstreamError, UsageError, meant, typed
@@ -192,7 +192,7 @@ async def _listed(talk: "Conversation") -> Catalogue:
         answer = await talk.ask("tools/list", {} if cursor is None else {"cursor": cursor})
         page = answer.get("result")
         if not isinstance(page, dict):
-            raise UpstreamError(said(answer.get("error")), "`keyid-gateway tools` says what is wrong with the server")
+            raise failed(answer.get("error"))
         catalogue.page(cursor, page)
         following = page.get("nextCursor")
         if not isinstance(following, str):

@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+import shutil
+import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from gateway.cli.flags import json_flag
-from gateway.cli.launch import client_entry, command_words
+from gateway.cli.launch import SCRIPT, client_entry, command_words
 from gateway.cli.screen import console, document, note, styled
+from gateway.errors import typed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,8 +104,10 @@ class _Teller:
         self._console.print(styled(f"{good} of {len(checks)} checks are as they should be.", "bold"))
         self._console.print()
         self._console.print(styled("Where to go next", "bold"))
+        start = command_words()
         self._text("`keyid-gateway install` puts it into the config of your client. By hand it is this entry:")
-        self._console.print(styled(client_entry(command_words())), soft_wrap=True)
+        self._console.print(styled(client_entry(start)), soft_wrap=True)
+        self._path(start)
         for words, what in _NEXT:
             self._console.print(styled(f"  keyid-gateway {words:<16}{what}"), soft_wrap=True)
 
@@ -111,6 +117,16 @@ class _Teller:
         for index, part in enumerate(lines or [""]):
             head = f"   {label:<{_LABEL}} " if label else "   "
             self._console.print(styled(head if index == 0 else indent, style).append(part, style=style), soft_wrap=True)
+
+    def _path(self, words: Sequence[str]) -> None:
+        """How `keyid-gateway` is typed in the shell at hand, where it is not on its way to programs."""
+        if shutil.which(SCRIPT) == words[0]:
+            return
+        self._text("Your shell does not find `keyid-gateway` by that name. Type all of")
+        self._console.print(styled(f"  {typed(*words)}"), soft_wrap=True)
+        if len(words) == 1 and sys.platform != "win32":
+            self._text("or first")
+            self._console.print(styled(f"  export PATH={typed(str(Path(words[0]).parent))}:$PATH"), soft_wrap=True)
 
     def _text(self, text: str) -> None:
         for part in textwrap.wrap(text, self._width, break_long_words=False, break_on_hyphens=False):

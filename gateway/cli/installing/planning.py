@@ -214,7 +214,7 @@ def _holders(client: Client, document: Document) -> Iterator[tuple[str | None, N
 
 
 def _of_an_address(wanted: Wanted) -> Iterator[str]:
-    """What is to be done for a server that was named by its address; of one with a query, it may be a secret, nothing."""
+    """What is to be done for a server that was named by its address, unless that has a query: it may be a secret."""
     if wanted.flags.count("--upstream") != 1 or "--profile" in wanted.flags or "?" in wanted.upstream:
         return
     yield from _of_a_sign_in("--upstream", wanted.upstream)

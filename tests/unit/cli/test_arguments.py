@@ -30,6 +30,12 @@ def test_what_is_typed(text: str | None, pairs: Sequence[str], found: dict[str, 
     assert given(text, pairs, SCHEMA) == wanted  # type: ignore[arg-type]  # a dict of JSON is one
 
 
+def test_single_arguments_have_a_flag_of_their_own() -> None:
+    with pytest.raises(UsageError) as refused:
+        given("to=a b", (), SCHEMA)
+    assert str(refused.value) == "`to=a b` is not JSON\nhint: single arguments: `--arg 'to=a b'`"
+
+
 def test_a_file_and_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "mail.json"
     file.write_text('{"to": "\u00e9"}', encoding="utf-8")

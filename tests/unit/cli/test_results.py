@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cli.results import lines, said
+from gateway.cli.results import failed, lines, said
 from gateway.jsonrpc import Json, loads
 
 ESC = "\x1b[31m"
@@ -56,6 +56,11 @@ def test_nothing_in_it_acts_on_a_terminal() -> None:
     }
     shown = "\n".join(lines(hostile))
     assert not any(char in shown for char in ("\x1b", "\r", "\u202e"))
+
+
+def test_an_error_has_a_cure() -> None:
+    assert str(failed({"message": "no"})) == "no\nhint: `keyid-gateway doctor` says what is wrong"
+    assert str(failed({"message": "run `keyid-gateway login`"})) == "run `keyid-gateway login`"
 
 
 def test_the_words_of_an_error() -> None:
