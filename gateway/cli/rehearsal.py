@@ -11,6 +11,7 @@ from typing import Final, cast
 from gateway.catalogue import Catalogue
 from gateway.cli.foreseen import Counted, Foreseen, facts_of, foreseen
 from gateway.cli.in_force import policy_in_force, state
+from gateway.cli.kept import not_kept
 from gateway.cli.screen import say
 from gateway.cli.words import amount, local, rate, shown
 from gateway.halted import halted
@@ -41,13 +42,8 @@ def _refused_first(opened: Transaction, settings: Settings, tool: str) -> Decisi
     if halt is not None:
         return halted(halt)
     announced = lists.last(settings.state, settings.server)
-    digest = None if announced is None else announced.digest(tool)
-    if settings.pins != "enforce" or digest is None or opened.pins.generation(settings.server) is None:
-        return None
-    accepted = opened.pins.accepted(settings.server).get(("tool", tool))
-    if accepted is None:
-        return refuse_changed_tool(tool, "new")
-    return None if digest in accepted else refuse_changed_tool(tool, "changed")
+    pin = None if announced is None else not_kept(opened, settings, announced).get(tool)
+    return None if pin is None else refuse_changed_tool(tool, pin)
 
 
 def published(tool: str) -> Catalogue | None:

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,10 @@ import pytest
 from gateway.catalogue import Catalogue
 from gateway.cli import live_list
 from gateway.cli.commands.tools import claims
+from gateway.clock import SystemClock
 from gateway.standin import Standin
+from gateway.state import State
+from gateway.state.pins import Seen
 from tests.cli.conftest import TOKEN, Home, Run
 
 DOCUMENT = """
@@ -55,6 +59,29 @@ def test_every_tool_with_what_the_policy_makes_of_it(run: Run, where: str, home:
         "all calls together: 100 per hour",
         "next: `keyid-gateway policy explain TOOL '{\"argument\": …}'` says what would become of one call",
     ]
+
+
+def test_what_waits_for_a_person_is_said_where_it_is_refused(
+    run: Run, where: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def accept(*names: str) -> None:
+        clock = SystemClock()
+        state = await State.open(home.state, clock=clock)
+        seen = [Seen.of(("tool", name), b"another", b"{}") for name in names]
+        await state.atomically(lambda tx: tx.pins.begin(where, seen, clock.now()))
+        state.close()
+
+    monkeypatch.setenv("KEYID_GATEWAY_PINS", "enforce")
+    assert run("tools").err == ""
+    asyncio.run(accept("get_identity"))
+    ran = run("tools")
+    assert ran.code == 0
+    lines = ran.err.splitlines()
+    assert lines[0].startswith("warning: 64 tools not listed to clients, and refused, until accepted: `")
+    assert lines[0].endswith(" more")
+    assert lines[1] == "hint: `keyid-gateway pins diff` shows what is new"
+    monkeypatch.setenv("KEYID_GATEWAY_PINS", "warn")
+    assert run("tools").err == ""
 
 
 def test_only_one_effect(run: Run, where: str, home: Home) -> None:

@@ -12,7 +12,8 @@ from gateway.catalogue import Catalogue
 from gateway.cli.doubts import report
 from gateway.cli.effects import EFFECTS, STYLES, Standing, standing
 from gateway.cli.flags import REACHING, json_flag, with_settings
-from gateway.cli.in_force import InForce, policy_in_force
+from gateway.cli.in_force import InForce, policy_in_force, state
+from gateway.cli.kept import not_kept
 from gateway.cli.screen import Row as Cells
 from gateway.cli.screen import document, note, say, table
 from gateway.cli.words import amount, counted, named, rate, shown, tally
@@ -91,12 +92,24 @@ def command(settings: Settings, *, effect: str | None, audited: bool, as_json: b
     _warn(missing, catalogue)
     for name, cause in list(unjudgeable(in_force.policy, catalogue).items())[:_SHOWN_MISSING]:
         note(f"warning: every call of {shown(name, 64)} is denied, because its input schema cannot be used: {cause}")
+    _warn_of_pins(settings, catalogue)
     wanted = [row for row in rows if effect in (None, row.standing.effect)]
     if as_json:
         document({**_document(settings, in_force, wanted), "not_announced": missing})
     else:
         _show(settings, in_force, rows, wanted)
     return 0
+
+
+def _warn_of_pins(settings: Settings, catalogue: Catalogue) -> None:
+    with state(settings.state) as opened:
+        held = list(not_kept(opened, settings, catalogue))
+    if not held:
+        return
+    some = ", ".join(f"`{shown(name, 64)}`" for name in held[:_SHOWN_MISSING])
+    more = f" and {len(held) - _SHOWN_MISSING} more" if len(held) > _SHOWN_MISSING else ""
+    note(f"warning: {counted(len(held), 'tool')} not listed to clients, and refused, until accepted: {some}{more}")
+    note("hint: `keyid-gateway pins diff` shows what is new")
 
 
 def _warn(missing: Sequence[str], catalogue: Catalogue) -> None:
