@@ -108,7 +108,7 @@ def _said(question: Question, measure: _Measure) -> list[str]:
     some = "at least " if count == _MOST_COUNTED else ""
     lines += ["", f"arguments: {some}{_counted(count, 'value')}" if count else "arguments: none"]
     for label, value in islice(_leaves("", arguments), measure.values):
-        lines += _leaf(f"  {_name(label)}  ", value, measure)
+        lines += _leaf(f"  {_name(label, breaks_addresses=measure.breaks_addresses)}  ", value, measure)
     if measure.values is not None and count > measure.values:
         more, size = _counted(count - measure.values, "more value"), _counted(len(serialise(arguments)), "byte")
         lines.append(f"  … {some}{more} left out here, of arguments of {size} …")
@@ -207,12 +207,13 @@ def _written(text: str, measure: _Measure, *, quoted: bool) -> list[str]:
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
-def _name(name: str) -> str:
+def _name(name: str, *, breaks_addresses: bool = True) -> str:
     """A name on one line, between quotes where it is not plain; cut, with its length."""
     shown = unmistakable(name)
     if len(shown) > _LONGEST_NAME:
         shown = f"{shown[:_LONGEST_NAME]}… ({_counted(len(name), 'character')})"
-    return shown if shown == name and name.strip() == name and name else f'"{shown}"'
+    quoted = shown if shown == name and name.strip() == name and name else f'"{shown}"'
+    return quoted.replace("://", "[:]//") if breaks_addresses else quoted
 
 
 def _plain(value: Json) -> str:

@@ -159,6 +159,14 @@ def test_no_name_goes_on_as_if_it_were_a_line_of_ours() -> None:
     assert [line for line in lines if line.startswith(("  bcc", "server  b"))] == []
 
 
+@given(st.lists(st.sampled_from(["http://e", "s:///", ":", "//", "a", "\n", " "]), max_size=8).map("".join))
+def test_nothing_makes_a_link_of_what_others_chose_where_the_text_is_plain(text: str) -> None:
+    """The names of arguments are no less theirs than the values."""
+    question = asked({text: text, "in": {text: [text]}}, tool=text, client_name=text, reason=text, grant=text)
+    for form in (message, notice):
+        assert "://" not in form(question).replace(question.server, "")
+
+
 def test_in_a_client_nothing_is_a_link_or_a_picture() -> None:
     said = message(asked({"a": "![x](https://evil.example/p.png) <img src=http://e>", "b": "\n# x\n```\nhttp://e"}))
     first, *rest = said.split("\n")
