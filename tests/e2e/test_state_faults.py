@@ -174,6 +174,21 @@ def test_a_held_call_whose_answer_finds_a_full_disk_is_refused_and_may_be_made_a
     verifies(home, "question", "answer", "decided", "settled")
 
 
+def test_an_answer_that_cannot_be_written_counts_for_nothing(home: Home, upstream: Scripted) -> None:
+    words = ("--approve-in-client", "test-client")
+    with Gateway(home, upstream.url, *words, policy=policy()) as gateway:
+        gateway.initialize({"elicitation": {}})
+        held = gateway.begin("tools/call", {"name": "send", "arguments": MAIL})
+        asked = gateway.hear("elicitation/create")
+        with full(gateway):
+            approve = {"action": "accept", "content": {"decision": "approve"}}
+            gateway.send({"jsonrpc": "2.0", "id": asked["id"], "result": approve})
+            gateway.wait_for_error("could not be written, and counts for nothing: the state file")
+        assert upstream.asked("tools/call") == []
+        answer(home, "approve")
+        assert gateway.answer(held)["result"] == said("send ran")
+
+
 def test_a_held_call_waits_for_a_lock_and_then_for_its_answer(home: Home, upstream: Scripted) -> None:
     with open_gateway(home, upstream, policy()) as gateway:
         held = gateway.begin("tools/call", {"name": "send", "arguments": MAIL})
