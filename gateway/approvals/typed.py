@@ -4,11 +4,12 @@ Whoever is told a command has nothing but that line. A client's config starts th
 environment as a rule, and the name alone would be "not found" in a terminal.
 """
 
-import shlex
 import shutil
 import sys
 from pathlib import Path
 from typing import Final
+
+from gateway.errors import typed
 
 NAME: Final = "keyid-gateway"
 
@@ -21,4 +22,4 @@ def program() -> str:
     found = shutil.which(NAME)
     if found is not None and Path(found).resolve() == script.resolve():
         return NAME
-    return f'"{script}"' if sys.platform == "win32" else shlex.quote(str(script))
+    return typed(str(script))

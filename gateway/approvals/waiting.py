@@ -84,6 +84,7 @@ class Waiting:
         self._count, self._bytes = self._count + 1, self._bytes + len(request.raw)
         self._watch(state)
         if first:
+            _LOG.info("a call waits for a person: `%s approvals approve %s`", program(), question.id)
             self._asked[question.id] = [self._start(channel, state, question, request) for channel in self._channels]
         try:
             await self._until(answered, question, request, until)

@@ -80,6 +80,7 @@ def test_a_call_is_held_until_a_person_approves_it(home: Home, standin: Standin)
         gateway.initialize()
         identifier = begun(gateway)
         (asked,) = pending(home)
+        gateway.wait_for_error(f"a call waits for a person: `keyid-gateway approvals approve {asked.question.id}`")
         assert ran(standin) == []
         assert (asked.question.tool, asked.question.arguments, asked.question.reason) == (SEND, MAIL, "Mail goes out.")
         assert asked.waiters == 1
