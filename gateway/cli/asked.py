@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.approvals import Verdict, answers
 from gateway.cli.owner import act, ask_for_a_person, user
+from gateway.cli.screen import on_terminal
 from gateway.cli.words import local, shown, span
 from gateway.errors import GatewayError, UsageError, meant
 from gateway.state import Transaction
@@ -84,7 +85,7 @@ def open_one(tx: Transaction, text: str, now: float) -> Standing:
 def person(command: str) -> None:
     """Raises `UsageError` where no person can read and answer: what is approved has to be seen."""
     ask_for_a_person(command)
-    if sys.stdout is None or not sys.stdout.isatty():
+    if not on_terminal(sys.stdout):
         raise UsageError(
             f"`keyid-gateway {command}` is for a person: standard output is no terminal, so nobody sees the call",
             "a person types it into a terminal window; an agent asks them to",

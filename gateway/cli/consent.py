@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 
-from gateway.cli.screen import note
+from gateway.cli.screen import note, on_terminal
 from gateway.errors import UsageError
 
 
@@ -20,6 +20,6 @@ def answered(otherwise: str) -> Iterator[None]:
         yield
     except click.Abort:
         note("")  # behind the question
-        if sys.stdin.isatty():
+        if on_terminal(sys.stdin):
             raise
         raise UsageError("nobody is there to be asked", otherwise) from None

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from gateway.cli.screen import on_terminal
 from gateway.cli.words import shown
 from gateway.clock import SystemClock
 from gateway.errors import UsageError
@@ -90,7 +91,7 @@ def reason(text: str | None) -> str:
 
 def ask_for_a_person(command: str) -> None:
     """Raises `UsageError` where nobody is at a terminal."""
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not on_terminal(sys.stdin):
         raise UsageError(
             f"`keyid-gateway {command}` is for a person: standard input is no terminal",
             "a person types it into a terminal window; an agent asks them to",

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from gateway.cli.screen import on_terminal
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -33,7 +35,7 @@ def working(what: str) -> Iterator[At]:
 
 def _somebody_looks() -> bool:
     """Whether standard error is a terminal; on threads of a command nothing is shown, because others print there."""
-    return sys.stderr.isatty() and threading.current_thread() is threading.main_thread()
+    return on_terminal(sys.stderr) and threading.current_thread() is threading.main_thread()
 
 
 def _untold(done: int, of: int) -> None:

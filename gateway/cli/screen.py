@@ -31,6 +31,11 @@ _LEAST: Final = 12
 """Fewer columns than these say nothing: a last column that gets no more is left out."""
 
 
+def on_terminal(stream: IO[str] | None) -> bool:
+    """Whether somebody sits at the other end of a standard stream; a program without a console has none at all."""
+    return stream is not None and stream.isatty()
+
+
 def say(line: str = "") -> None:
     """One line of the answer; a terminal gets it broken between words."""
     click.echo(_broken(line, sys.stdout))
@@ -65,7 +70,7 @@ def console(*, wide: bool = False) -> "Console":
             """Leave it to the program: Rich itself would exit with 1 here."""
             raise BrokenPipeError
 
-    width = None if sys.stdout.isatty() and not wide else _PIPE_WIDTH
+    width = None if on_terminal(sys.stdout) and not wide else _PIPE_WIDTH
     height = (
         None if width is None else _PIPE_HEIGHT
     )  # without one, a dumb terminal has 80 columns whatever is asked for
@@ -134,7 +139,7 @@ def _text(cell: Cell) -> str:
 
 def _broken(text: str, stream: IO[str]) -> str:
     """Its lines, on a terminal broken between words. What stands between back-ticks is to be copied: it stays whole."""
-    if not stream.isatty():
+    if not on_terminal(stream):
         return text
     width = get_terminal_size().columns
     return "\n".join(line if len(line) <= width else folded(line, width) for line in text.split("\n"))

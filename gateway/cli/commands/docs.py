@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from gateway.cli.flags import json_flag
-from gateway.cli.screen import document, say, table, verbatim
+from gateway.cli.screen import document, on_terminal, say, table, verbatim
 
 PAGES: Final = {
     "commands": "every command, its flags and examples",
@@ -43,7 +43,7 @@ def command(*, page: str | None, as_json: bool) -> int:
     text = (files("gateway") / "docs" / f"{page}.md").read_text(encoding="utf-8")
     if as_json:
         document({"page": page, "text": text})
-    elif sys.stdout.isatty():
+    elif on_terminal(sys.stdout):
         click.echo_via_pager(text)
     else:
         verbatim(text.rstrip())

@@ -10,7 +10,7 @@ import click
 from gateway.cli.flags import EVERY, once, with_flags
 from gateway.cli.launch import client_entry, command_words
 from gateway.cli.run import start
-from gateway.cli.screen import note, verbatim
+from gateway.cli.screen import note, on_terminal, verbatim
 from gateway.settings import OPTIONS, Header, Option, config_dir, load
 
 HELP = """Serve one MCP client on standard input and output.
@@ -54,7 +54,7 @@ def command(**texts: tuple[str, ...]) -> int:
     """The command; its help is `HELP`."""
     given = once(texts)
     load(given, os.environ)
-    if sys.stdin is not None and sys.stdin.isatty():
+    if on_terminal(sys.stdin):
         note("keyid-gateway waits for an MCP client on standard input (Ctrl-D ends it)")
         note("hint: a client starts it by itself, with this entry in its config:")
         flags = [word for option in OPTIONS for word in _words(option, given)]

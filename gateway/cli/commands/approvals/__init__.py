@@ -9,6 +9,7 @@ import click
 from gateway.cli.commands.approvals import answer, listing, live, pin, show
 from gateway.cli.flags import once, with_flags
 from gateway.cli.mistakes import Group
+from gateway.cli.screen import on_terminal
 from gateway.errors import UsageError
 from gateway.settings import load
 
@@ -37,7 +38,7 @@ def command(context: click.Context, /, **flags: tuple[str, ...]) -> int:
             raise UsageError(f"`{given}` stands before `{name}`", f"write `keyid-gateway approvals {name} {given} …`")
         return 0
     settings = load(once(flags), os.environ)
-    if sys.stdout.isatty():
+    if on_terminal(sys.stdout):
         return live.watch(settings)
     return listing.tell(settings, as_json=False)
 

@@ -17,7 +17,7 @@ from gateway.approvals import wording
 from gateway.cli import asked
 from gateway.cli.commands.approvals.answer import approved, denied
 from gateway.cli.in_force import state
-from gateway.cli.screen import note, say, verbatim
+from gateway.cli.screen import note, on_terminal, say, verbatim
 from gateway.cli.words import counted, local
 from gateway.clock import Clock, SystemClock
 from gateway.errors import GatewayError
@@ -132,7 +132,7 @@ def _prompt() -> None:
 
 def _can_read() -> bool:
     """Whether answers can be read here while time goes on."""
-    return sys.platform != "win32" and sys.stdin.isatty()
+    return sys.platform != "win32" and on_terminal(sys.stdin)
 
 
 def _line(seconds: float) -> str | None:

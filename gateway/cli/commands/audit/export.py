@@ -16,7 +16,7 @@ from gateway.cli.evidence import evidence, missing
 from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.moments import moment
 from gateway.cli.progress import working
-from gateway.cli.screen import note
+from gateway.cli.screen import note, on_terminal
 from gateway.cli.words import counted
 from gateway.clock import SystemClock
 from gateway.disk import why
@@ -66,7 +66,7 @@ def command(settings: Settings, *, form: str | None, output: Path | None, as_jso
         number, newest = 0, _newest(found)
         with _opened(output) as stream:
             write = _csv(stream) if form == "csv" else _lines(stream, otlp.line if form == "otlp" else _as_it_is)
-            with working("writing the records") if not stream.isatty() else nullcontext(_untold) as at:
+            with working("writing the records") if not on_terminal(stream) else nullcontext(_untold) as at:
                 for number, (entry, linked) in enumerate(found.everything(first, last), 1):
                     write(_data(entry, linked))
                     if not number % _TOLD:

@@ -11,7 +11,7 @@ from gateway.cli.flags import json_flag, with_settings
 from gateway.cli.in_force import NO_STATE
 from gateway.cli.moments import seconds, size
 from gateway.cli.progress import working
-from gateway.cli.screen import document, say
+from gateway.cli.screen import document, on_terminal, say
 from gateway.cli.words import counted, local
 from gateway.clock import SystemClock
 from gateway.errors import UsageError
@@ -80,7 +80,7 @@ def _nothing(planned: Plan | None, settings: Settings, *, as_json: bool) -> int:
 
 
 def _agreed(planned: Plan, *, as_json: bool) -> bool:
-    if as_json or not sys.stdin.isatty():
+    if as_json or not on_terminal(sys.stdin):
         raise UsageError("nobody is there to be asked", "`--yes` answers beforehand")
     say(f"records {planned.first} to {planned.through} of {planned.records} would go:")
     say(f"from {local(planned.since):%Y-%m-%d %H:%M} until {local(planned.until):%Y-%m-%d %H:%M %Z}")
