@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -132,6 +134,28 @@ async def test_from_nothing_to_a_guarded_server_that_wants_a_sign_in(home: Home)
             await desktop.tools(entry)
         desktop.terminal("login", "--upstream", server.url)
         assert "get_identity" in await desktop.tools(entry)
+
+
+async def test_the_trial_of_the_readme_leads_to_a_guarded_entry_and_back(home: Home) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (block,) = [each for each in re.findall(r"^```text\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) if "trial" in each]
+    with Standin(StandinOptions(oauth=True), clock=SystemClock()) as server:
+        Person(home, server)  # whose browser is the test's own
+        desktop = Desktop(home)
+        file = desktop.file("claude-desktop")
+        file.write_text("{}", encoding="utf-8")
+        said = {}
+        for line in block.replace("http://127.0.0.1:8765/mcp", server.url).splitlines():
+            program, verb, *words = shlex.split(line)
+            assert program == "keyid-gateway"
+            said[verb] = desktop.terminal(verb, *words, *(("--yes",) if verb in ("install", "uninstall") else ()))
+            if verb == "install":
+                assert "get_identity" in await desktop.tools(desktop.entry("claude-desktop", "trial"))
+    assert "entry `trial` of Claude Desktop" in said["doctor"]
+    assert "robin.hale@agents.example" in said["call"]
+    assert said["audit"].count("  get_identity  ") == 2
+    assert json.loads(file.read_text(encoding="utf-8")) == {"mcpServers": {}}
+    assert "trial" not in (home.path / "config" / "settings.toml").read_text(encoding="utf-8")
 
 
 async def test_without_an_installed_program_the_interpreter_starts_ours(desktop: Desktop, standin: Standin) -> None:
