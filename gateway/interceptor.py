@@ -112,9 +112,7 @@ class Interceptor:
             _LOG.error("call refused, because it could not be recorded: %s", error)
             return replies.denial(request, refuse_state(error.told), case.id)
         except Exception:  # noqa: BLE001  # one of the two places that may: a fault of ours refuses
-            _LOG.exception(
-                "call refused, because judging it failed (`keyid-gateway doctor`: is the state file damaged?)"
-            )
+            _LOG.exception("call refused, because judging it failed")
             return replies.denial(request, refuse_state(), case.id)
         self._judge.tell(case, admitted)
         if isinstance(admitted, Decision):

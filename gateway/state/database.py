@@ -28,6 +28,7 @@ from gateway.errors import StateError
 from gateway.state import files, migrations
 from gateway.state.failures import from_sqlite, is_busy
 from gateway.state.knowledge import Knowledge
+from gateway.state.soundness import STUMBLED, blame
 
 T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
@@ -99,6 +100,9 @@ class Database:
             done = True
         except sqlite3.Error as error:
             raise from_sqlite(error, self.path) from error
+        except STUMBLED as error:
+            blame(self.connection, self.path, error)
+            raise
         finally:
             if not done:
                 self.knowledge.is_outdated()
@@ -208,6 +212,9 @@ def reading(
         yield connection
     except sqlite3.Error as error:
         raise from_sqlite(error, path) from error
+    except STUMBLED as error:
+        blame(connection, path, error)
+        raise
     finally:
         connection.close()
 

@@ -3,11 +3,14 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from gateway.state import migrations
+from gateway.errors import StateError
+from gateway.state import Record, State, migrations, reading
 from gateway.state.soundness import unsound
+from tests.unit.state.manual import ManualClock
 
 ODD = {"INTEGER": b"x", "REAL": "x", "TEXT": b"x", "BLOB": 5}
 
@@ -55,3 +58,27 @@ def test_every_odd_value_is_found(fresh: sqlite3.Connection) -> None:
             assert unsound(fresh) == f"`{column}` of `{table}` holds what the gateway never writes"
         fresh.execute("ROLLBACK")
     assert tried > {"approvals", "pins", "halts", "counters", "hits", "covers", "gateways", "grants"}
+
+
+async def test_who_stumbles_over_one_is_told_of_it(path: Path, clock: ManualClock, record: Record) -> None:
+    state = await State.open(path, clock=clock)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(
+            "INSERT INTO counters (identity, newest, used, serial, server, layer, scope, owner, tools_key, "
+            "counter, window, seconds, strategy) VALUES (x'00', 1, '1', x'00', '', '', '', '', '', '', '', 1, '')"
+        )
+    with pytest.raises(StateError, match="`serial` of `counters` holds what the gateway never writes"):
+        await state.atomically(lambda tx: (tx.audit.append(record), int("stumbled")))
+    with pytest.raises(StateError, match="`serial` of `counters` holds"), reading(path) as tx:
+        tx.counters.usage("no moment")  # type: ignore[arg-type] # on purpose
+    assert await state.atomically(lambda tx: tx.audit.newest(1)) == []
+    state.close()
+
+
+async def test_a_fault_of_the_program_is_not_blamed_on_the_file(path: Path, clock: ManualClock) -> None:
+    state = await State.open(path, clock=clock)
+    with pytest.raises(ValueError, match="a fault"):
+        await state.atomically(lambda _: int("a fault"))
+    with pytest.raises(ValueError, match="a fault"), reading(path):
+        raise ValueError("a fault")
+    state.close()
