@@ -22,4 +22,6 @@ def program() -> str:
     found = shutil.which(NAME)
     if found is not None and Path(found).resolve() == script.resolve():
         return NAME
+    if sys.platform == "win32":  # its shells take nothing in single quotes, and a backslash as it is
+        return f'"{script}"' if " " in str(script) else str(script)
     return typed(str(script))

@@ -1,5 +1,6 @@
 """What a person is told to type: a line that works in a terminal as it stands."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_what_a_terminal_would_not_find_is_written_whole(script: str) -> None:
     assert program() == f"'{script}'"
+
+
+def test_the_shells_of_windows_know_no_single_quotes(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert program() == f'"{script}"'
 
 
 def test_another_program_of_that_name_is_not_meant(
