@@ -22,10 +22,23 @@ def meant(word: str, known: Collection[str], *, cutoff: float = 0.6) -> str | No
 
 
 def typed(*words: str) -> str:
-    """Words of a command line as a person can type them: what a shell would read otherwise is quoted."""
+    r"""Words of a command line as a person can type them: what a shell would read otherwise is quoted.
+
+    Words come from files and servers too: what would act on a terminal, or hide, is an escape that shells read
+    (`$'\x1b'`).
+    """
     import shlex  # only where somebody has to type it
 
-    return shlex.join(words)
+    return " ".join(shlex.quote(word) if word.isprintable() else f"$'{_escapes(word)}'" for word in words)
+
+
+def _escapes(word: str) -> str:
+    plain = word.replace("\\", "\\\\").replace("'", "\\'")
+    return "".join(char if char.isprintable() else _bytes(char) for char in plain)
+
+
+def _bytes(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
 
 
 class GatewayError(Exception):

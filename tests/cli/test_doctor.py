@@ -454,6 +454,14 @@ def test_an_entry_that_leads_past_the_gateway(doctor: Any, healthy: Home, standi
     )
 
 
+def test_a_name_in_a_clients_file_is_no_part_of_a_command(doctor: Any, healthy: Home, standin: Standin) -> None:
+    """A person copies what is said: a shell must not read more in it."""
+    desktop(healthy, json.dumps({"mcpServers": {"x\x1b[2J`id`$(id)": {"type": "http", "url": standin.url}}}))
+    said = doctor().cure("clients", "leads to the server past the gateway")
+    command = "keyid-gateway install claude-desktop --wrap $'x\\x1b[2J`id`$(id)'"
+    assert said == f"warning: `{command}` puts the gateway there"
+
+
 # --- who else ---------------------------------------------------------------------------------------------------------
 
 

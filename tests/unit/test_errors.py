@@ -1,5 +1,8 @@
 """What an error says of what was meant, and how words are typed again."""
 
+import shutil
+import subprocess
+
 import pytest
 
 from gateway.errors import GatewayError, meant, typed
@@ -29,3 +32,19 @@ def test_words_are_typed_as_a_shell_reads_them() -> None:
 
 def test_an_error_says_its_hint_on_a_line_of_its_own() -> None:
     assert [str(GatewayError("no")), str(GatewayError("no", "yes"))] == ["no", "no\nhint: yes"]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("a\x1b[31m\r\n$(id)", r"$'a\x1b[31m\x0d\x0a$(id)'"),
+        ("it's \u202e\\n \U000e0041", r"$'it\'s \xe2\x80\xae\\n \xf3\xa0\x81\x81'"),
+        ("\x9b\xa0", r"$'\xc2\x9b\xc2\xa0'"),
+    ],
+)
+def test_what_would_act_on_a_terminal_is_an_escape_that_a_shell_reads(word: str, said: str) -> None:
+    assert typed("--name", word) == f"--name {said}"
+    bash = shutil.which("bash")
+    assert bash is not None
+    read = subprocess.run([bash, "-c", f"printf %s {said}"], capture_output=True, check=True)
+    assert read.stdout.decode() == word

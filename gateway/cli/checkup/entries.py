@@ -127,9 +127,8 @@ def _entry(client: Client, file: Path, name: str, value: Mapping[str, Json]) -> 
 
 def _past(client: Client, file: Path, name: str) -> Finding:
     says = f"entry `{shown(name, 60)}` of {client.title} leads to the server past the gateway (`{file}`)"
-    return warning(
-        "clients", says, f"`keyid-gateway install {client.name} --wrap {shown(name, 60)}` puts the gateway there"
-    )
+    command = typed("keyid-gateway", "install", client.name, "--wrap", name)
+    return warning("clients", says, f"`{command}` puts the gateway there")
 
 
 def _same_server(url: str, server: str) -> bool:
