@@ -226,6 +226,7 @@ def test_an_unforeseen_error_is_one_sentence_and_leaves_its_traceback_in_the_log
     assert ran.err == (
         "error: unexpected ZeroDivisionError: this is a fault of keyid-gateway, not yours\n"
         f"hint: its traceback is at the end of `{home.log}`; `keyid-gateway --debug limits` shows it\n"
+        "hint: `keyid-gateway doctor` says whether a file of the gateway is damaged\n"
     )
     assert "the secret of the fault" in home.log.read_text(encoding="utf-8")
     assert home.log.stat().st_mode & 0o777 == 0o600

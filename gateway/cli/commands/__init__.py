@@ -158,6 +158,7 @@ def _unforeseen(error: Exception, words: Sequence[str]) -> int:
     kept = _kept(trace)
     where = f"its traceback is at the end of `{kept}`" if kept else "it left no traceback: the log cannot be written"
     note(f"hint: {where}; `{shown(typed('keyid-gateway', '--debug', *words))}` shows it")
+    note("hint: `keyid-gateway doctor` says whether a file of the gateway is damaged")
     return _UNFORESEEN
 
 
