@@ -37,7 +37,7 @@ from gateway.case import Identity
 from gateway.catalogue import Catalogue, Definition, digest
 from gateway.clock import Clock
 from gateway.errors import StateError
-from gateway.jsonrpc import Json
+from gateway.jsonrpc import Json, serialise
 from gateway.pinned.comparing import NONE, Compared, compare, unaccepted
 from gateway.policy import Facts
 from gateway.policy.decision import Pin
@@ -133,7 +133,7 @@ class Pinned:
         if result is None:
             return
         said = result.get("instructions")
-        text = said if isinstance(said, str) else ""
+        text = "" if said is None else said if isinstance(said, str) else serialise(said).decode()
         self._said = text, digest(text)
         self._wanted = self.compares
 

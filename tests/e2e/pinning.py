@@ -35,7 +35,7 @@ class Announcing(Scripted):
         super().__init__()
         self.definitions: dict[str, Json] = {name: tool(name) for name in names}
         self.of_token: dict[str, dict[str, Json]] = {}
-        self.instructions: str | None = None
+        self.instructions: Json = None
         self.page = page
 
     def changes(self, name: str, description: str = "Another one.", **more: Json) -> None:
