@@ -123,9 +123,9 @@ def test_counters_of_others_have_no_maximum_here(run: Run, home: Home) -> None:
     assert "1 per day (another server)" in elsewhere
     assert "the maximum of another grant or server: with `--profile`, `--grant` or `--upstream`\n" in elsewhere
     assert "another" not in run("limits").out
-    elsewhere = run("limits", "--upstream", "https://else.example/mcp")
-    assert elsewhere.out.splitlines()[0] == f"at {SERVER}:"
-    assert "\nget_secret " in elsewhere.out
+    beyond = run("limits", "--upstream", "https://else.example/mcp").out
+    assert beyond.splitlines()[0] == f"at {SERVER}:"
+    assert "\nget_secret " in beyond
 
 
 def test_json(run: Run, home: Home) -> None:

@@ -32,7 +32,7 @@ def test_what_is_typed(text: str | None, pairs: Sequence[str], found: dict[str, 
 
 def test_single_arguments_have_a_flag_of_their_own() -> None:
     with pytest.raises(UsageError) as refused:
-        given("to=a b", (), SCHEMA)
+        given("to=a b", (), None)
     assert str(refused.value) == "`to=a b` is not JSON\nhint: single arguments: `--arg 'to=a b'`"
 
 
