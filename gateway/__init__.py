@@ -27,7 +27,7 @@ The rooms, from the top floor to the ground (imports go down only; the contract 
     questions    what the upstream may ask of the client             | tasks    those that judged calls began
     layered      the policies of site, grant, user and project, as one
     policies     which policy is in force, and its replacement       | replies  what the agent receives
-    stdio        the client's side  | upstream  the server's side    | state    counters, audit log
+    stdio        the client's side  | upstream  the server's side    | state    what outlives a process
     catalogue    what the upstream announced                         | credentials  what it is shown: tokens, sign-ins
     keyid        what is known of the KeyID tools; the recommended pack
     policy       the decision: document -> compiled policy -> decide(call) -> Decision

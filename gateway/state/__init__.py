@@ -1,4 +1,7 @@
-"""What outlives a process: counters, the audit log, and which policy a grant has used. One SQLite file for them all.
+"""What outlives a process, in one SQLite file for every gateway of a user.
+
+Counters, the audit log, grants and the policies that they have used, the switch, the questions to persons and their
+answers, the PIN, what was accepted of each server (pins), and which gateways run.
 
 `State` is what a gateway holds open; `reading` is how a command looks at the file without getting in anyone's way.
 """
