@@ -406,6 +406,15 @@ def test_an_entry_starts_nothing_of_the_project_that_one_is_in(
 def test_an_entry_whose_server_is_down(doctor: Any, healthy: Home) -> None:
     desktop(healthy, entry(healthy, SERVER))
     cure = doctor().cure("clients", "starts, and then: cannot connect to the upstream: connection refused")
+    assert cure == f"failed: `keyid-gateway doctor --upstream {SERVER}` looks at its server"
+
+
+def test_an_entry_whose_server_is_the_one_that_is_down(
+    doctor: Any, healthy: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desktop(healthy, entry(healthy, SERVER))
+    monkeypatch.setenv("KEYID_GATEWAY_UPSTREAM", SERVER)
+    cure = doctor().cure("clients", "starts, and then: cannot connect to the upstream: connection refused")
     assert cure == "failed: see what is said of the server above"
 
 

@@ -416,7 +416,13 @@ def test_an_entry_of_another_program_is_left_alone(run: Run, machine: Machine) -
         f"error: `{file}` has another entry keyid\nhint: `--name OTHER` gives the gateway's another name\n"
     )
     gone = run("uninstall", "cursor", "--yes", "--name", "keyid")
-    assert gone.err == f"error: the entry keyid in `{file}` does not start this program\n"
+    assert gone.err == (
+        f"error: the entry keyid in `{file}` does not start this program\nhint: there is nothing to take out\n"
+    )
+    assert run("install", "cursor", "--yes", "--name", "ours").code == 0
+    assert run("uninstall", "cursor", "--yes", "--name", "keyid").err.endswith(
+        "hint: `--name` takes one that does: ours\n"
+    )
 
 
 def test_an_entry_that_leads_to_the_server_says_how_to_wrap_it(run: Run, machine: Machine) -> None:

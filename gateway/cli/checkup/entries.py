@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
+from urllib.parse import urlsplit
 
 from gateway import __version__, disk
 from gateway.cli.checkup.examination import Examined
@@ -28,7 +29,7 @@ from gateway.clients import CLIENTS, Client, NotEditable, editing, files, jsonc
 from gateway.clients.entries import VARIABLE, address, is_ours
 from gateway.errors import ConfigError, GatewayError, typed
 from gateway.jsonrpc import Json
-from gateway.settings import Settings, load, parse_flags
+from gateway.settings import Settings, find, parse_flags
 from gateway.settings.model import KEYID
 
 _START_SECONDS: Final = 20.0
@@ -147,7 +148,7 @@ def _started(entry: Entry, settings: Settings) -> Finding:
             f"{entry.where} names its command without a path: a desktop program may not find it",
             f"`{entry.install}` writes the absolute path",
         )
-    again = f"`{entry.install}` writes the entry anew"
+    again, elsewhere = f"`{entry.install}` writes the entry anew", _elsewhere(entry, settings)
     try:
         opened, said = _opened(entry)
     except OSError as error:
@@ -155,12 +156,12 @@ def _started(entry: Entry, settings: Settings) -> Finding:
     name = entry.where
     if opened.failure is not None:
         why, _, cure = opened.failure.partition(_HINT)
-        return failed("clients", f"{name} starts, and then: {why.strip()}", cure or _hint(why), status=opened.code)
+        cure = cure or _cure(why, elsewhere)
+        return failed("clients", f"{name} starts, and then: {why.strip()}", cure, status=opened.code)
     if opened.tools is None:
         why, _, cure = said.partition(_HINT)
         says = f"{name} gave no answer and ended with code {opened.code}{f': {why.strip()}' if why else ''}"
         return failed("clients", says, cure or again, status=opened.code)
-    elsewhere = _elsewhere(entry, settings)
     about = f"; `{elsewhere}` looks at its server" if elsewhere else ""
     return ok("clients", f"{name} starts, and lists {counted(opened.tools, 'tool')}{about}", tools=opened.tools)
 
@@ -168,15 +169,16 @@ def _started(entry: Entry, settings: Settings) -> Finding:
 def _elsewhere(entry: Entry, settings: Settings) -> str | None:
     """How to look at the server of an entry, if that is not the one that was looked at."""
     flags = parse_flags(entry.arguments[entry.arguments.index("run") + 1 :]) if "run" in entry.arguments else None
-    if not flags:
-        return None
     try:
-        theirs = load(flags, {**os.environ, **entry.environment})
-    except GatewayError:  # it started, so what it reads is not what is to be read from here
+        upstream = str(find(flags or {}, _environment(entry)).of("upstream").value)  # no secret is looked up for it
+    except GatewayError:  # what it reads cannot be read from here
         return None
-    words = [word for name in ("profile", "upstream") for text in flags.get(name, ()) for word in (f"--{name}", text)]
-    if not words or theirs.server == settings.server or any("?" in word for word in words):  # a query may be a secret
+    server = urlsplit(upstream)._replace(query="", fragment="").geturl()
+    if server == settings.server:
         return None
+    words = [word for text in (flags or {}).get("profile", ()) for word in ("--profile", text)]
+    if not words or "upstream" in (flags or {}):
+        words += ["--upstream", server]
     return typed("keyid-gateway", "doctor", *words)
 
 
@@ -197,8 +199,10 @@ def _opened(entry: Entry) -> tuple["_Opened", str]:
         return opened, _last_words(errors)
 
 
-def _hint(failure: str) -> str:
-    return "see what is said of the server above" if "upstream" in failure else "see the log of the gateway"
+def _cure(failure: str, elsewhere: str | None) -> str:
+    if "upstream" not in failure:
+        return "see the log of the gateway"
+    return f"`{elsewhere}` looks at its server" if elsewhere else "see what is said of the server above"
 
 
 @dataclass(slots=True)

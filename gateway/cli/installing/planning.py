@@ -129,7 +129,11 @@ def uninstall(client: Client, content: Content, kept_in: Path, name: str | None)
             if node is None:
                 continue
             if not entries.is_ours(node.value):
-                raise ConfigError(f"the entry {named(each)} in `{content.named}` does not start this program", None)
+                ours = ", ".join(map(named, _ours(client, document)))
+                raise ConfigError(
+                    f"the entry {named(each)} in `{content.named}` does not start this program",
+                    f"`--name` takes one that does: {ours}" if ours else "there is nothing to take out",
+                )
             original = originals.find(kept_in, str(content.file), client.key, each)
             if original is None:
                 text = editing.drop(document, client.dialect, (client.key, each))
