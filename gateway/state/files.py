@@ -71,7 +71,8 @@ def _free_siblings(path: Path) -> None:
     """
     for sibling in (path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm")):
         try:
-            if not sibling.lstat().st_mode & stat.S_IWUSR:
-                sibling.chmod(0o600, follow_symlinks=False)
+            mode = sibling.lstat().st_mode
+            if stat.S_ISREG(mode) and not mode & stat.S_IWUSR:
+                sibling.chmod(0o600)
         except FileNotFoundError:
             continue
