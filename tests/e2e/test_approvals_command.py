@@ -240,6 +240,24 @@ def test_who_takes_a_call_back_gets_no_answer_for_the_next_one(home: Home, stand
     assert ran(standin) == []
 
 
+def test_an_answer_to_a_call_that_died_is_for_the_next_one(home: Home, standin: Standin) -> None:
+    with Gateway(home, standin.url, policy=policy()) as gateway:
+        gateway.initialize()
+        begun(gateway)
+        number = pending(home)[0].question.id
+        gateway.process.kill()
+        gateway.process.wait()
+    with Terminal(home, "approvals", "approve", number, "--yes") as terminal:
+        terminal.wait_for("goes on now; if it is gone, the same call passes once, before ")
+        assert terminal.end() == 0
+    home.environment["KEYID_GATEWAY_APPROVAL_WAIT"] = "0"
+    with Gateway(home, standin.url, policy=policy()) as gateway:
+        gateway.initialize()
+        assert gateway.call(SEND, MAIL)["isError"] is False
+        required(gateway.call(SEND, MAIL))
+    assert ran(standin) == [SEND]
+
+
 def test_a_pin_is_asked_for_with_every_answer(quick: Home, standin: Standin) -> None:
     set_pin(quick, "2468")
     with Gateway(quick, standin.url, policy=policy()) as gateway:

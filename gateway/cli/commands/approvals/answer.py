@@ -89,9 +89,10 @@ def approved(settings: Settings, number: str) -> str:
     standing, now = asked.write(settings.state, number, "approve")
     if standing is None:
         raise _too_late(settings, number, now)
-    if standing.waiters:
-        return f"approved: question {number}; the call that waits goes on now"
     until = f"{local(standing.question.expires_at):%H:%M:%S}"
+    if standing.waiters:  # as far as the state file knows: its gateway may have been killed
+        goes = f"the call that waits goes on now; if it is gone, the same call passes once, before {until}"
+        return f"approved: question {number}; {goes}"
     return f"approved: question {number}; have the agent make the same call once more, before {until}: it passes, once"
 
 
