@@ -27,6 +27,10 @@ from gateway.upstream import Answer, Still
 from gateway.upstream.headers import is_modern
 from gateway.upstream.session import Upstream
 
+_NOTIFICATIONS: Final = frozenset(
+    f"notifications/{name}" for name in ("initialized", "cancelled", "progress", "roots/list_changed")
+)
+"""Those that a client has (MCP, all revisions)."""
 _HEADER_MISMATCH: Final = -32020
 _CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 
@@ -74,6 +78,13 @@ class Dispatch:
     async def judged(self, message: Message, forward: Forward) -> bytes:
         """The line that answers a request which is judged; `forward` is how it is done if it may be."""
         return await self._interceptor.intercept(message, self._identify(message), forward)
+
+    async def passes(self, notification: Message) -> bool:
+        """Whether a notification of the client may go to the server: one of its own making may ask for anything.
+
+        While stopped, only those of the protocol do.
+        """
+        return notification.method in _NOTIFICATIONS or await self._interceptor.halted() is None
 
     async def withdrawn(self, message: Message) -> None:
         """A request that waited for its turn was cancelled: what would have been judged leaves a record."""

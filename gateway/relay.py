@@ -202,6 +202,8 @@ class Relay:
             await _after(task)
         if self._bridge.is_open and message.kind == "notification" and not is_modern(message):
             self._bridge.notified(message)
+        elif message.kind == "notification" and not await self._dispatch.passes(message):
+            _LOG.warning("a notification of the client was dropped: everything is stopped")
         elif not self._questions.silences(message):
             await self._upstream.notify(message)
 

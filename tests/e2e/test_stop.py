@@ -109,6 +109,24 @@ def test_one_command_stops_every_gateway_until_a_person_resumes(home: Home, upst
     assert kinds.count(("refused", "(stopped)")) == 3
 
 
+def test_no_notification_of_the_agents_own_making_passes_while_stopped(home: Home, upstream: Scripted) -> None:
+    """It has no id, so that no policy judges it; what it asks for is between the agent and the server."""
+    with Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        opened(gateway, HANDSHAKE)
+        gateway.notify("notifications/own", {"number": 1})
+        assert call(gateway, HANDSHAKE) == said("one ran")
+        upstream.wait_for("notifications/own")
+        assert command(home, "stop").returncode == 0
+        gateway.notify("notifications/own", {"number": 2})
+        gateway.notify("notifications/roots/list_changed")
+        upstream.wait_for("notifications/roots/list_changed")
+        assert at_a_terminal(home, "resume").returncode == 0
+        gateway.notify("notifications/own", {"number": 3})
+        upstream.wait_for("notifications/own", 2)
+    assert [asked.message["params"]["number"] for asked in upstream.asked("notifications/own")] == [1, 3]
+    assert "a notification of the client was dropped: everything is stopped" in gateway.errors
+
+
 def test_a_stop_outlives_every_process(home: Home, upstream: Scripted) -> None:
     assert command(home, "stop").returncode == 0
     for _ in range(2):
