@@ -47,6 +47,7 @@ class Waiting:
         self._seconds = seconds
         self._held: dict[str, set[asyncio.Event]] = {}
         self._asked: dict[str, list[asyncio.Task[None]]] = {}
+        self._grant = ""
         self._count = 0
         self._bytes = 0
         self._look = False
@@ -79,6 +80,7 @@ class Waiting:
             if line is not None:
                 return line
         until = min(until, self._clock.monotonic() + question.expires_at - self._clock.now())
+        self._grant = question.grant  # of one process, all are of one
         answered, first = asyncio.Event(), question.id not in self._held
         self._held.setdefault(question.id, set()).add(answered)
         self._count, self._bytes = self._count + 1, self._bytes + len(request.raw)
@@ -130,9 +132,11 @@ class Waiting:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _tell(self, state: State) -> None:
+        """Wake whoever has an answer, and everybody where nothing may be called any more: they are refused now."""
+        stopped = state.halt(self._grant) is not None
         statuses = state.look(lambda tx: tx.approvals.statuses(list(self._held)))
         for number, waiting in self._held.items():
-            if statuses.get(number) != "pending":
+            if stopped or statuses.get(number) != "pending":
                 for event in waiting:
                     event.set()
 

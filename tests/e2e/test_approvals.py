@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from gateway.approvals import answers
 from gateway.standin import Standin
-from gateway.state import EVERYONE, Halt, Record
+from gateway.state import EVERYONE, Halt, Record, Transaction
 from tests.e2e.asked import answer, changed, pending
 from tests.e2e.process import PATIENCE, Gateway, Home, called_tools, decision
 
@@ -325,9 +326,13 @@ def test_an_approval_opens_nothing_that_was_stopped_meanwhile(home: Home, standi
     with Gateway(home, standin.url, policy=policy()) as gateway:
         gateway.initialize()
         identifier = begun(gateway)
-        pending(home)
-        changed(home, lambda tx: tx.switch.halt(Halt(EVERYONE, time.time(), "me", "Enough.")))
-        answer(home, "approve")
+        (asked,) = pending(home)
+
+        def at_once(tx: Transaction) -> None:
+            tx.switch.halt(Halt(EVERYONE, time.time(), "me", "Enough."))
+            assert answers.write(tx, asked.question.id, "approve", time.time(), by="test") is not None
+
+        changed(home, at_once)
         assert text(gateway.answer(identifier)["result"]).startswith("[POLICY DENIED] Stopped by the owner")
         changed(home, lambda tx: tx.switch.lift(EVERYONE))
         assert gateway.call(SEND, MAIL)["isError"] is False

@@ -255,14 +255,26 @@ def test_a_task_gets_nothing_and_gives_nothing_while_stopped_but_can_be_cancelle
 ASKING = {"version": "1", "default": "allow", "tools": {"one": {"action": "require_approval"}}}
 
 
-def test_what_was_approved_while_everything_is_stopped_is_refused(home: Home, upstream: Scripted, era: str) -> None:
+def test_a_call_that_is_held_does_not_wait_for_a_person_while_everything_is_stopped(
+    home: Home, upstream: Scripted, era: str
+) -> None:
     with Gateway(home, upstream.url, policy=ASKING) as gateway:
         opened(gateway, era)
         held = gateway.begin("tools/call", {"name": "one", "arguments": {}, "_meta": META[era]})
         pending(home)
         assert command(home, "stop").returncode == 0
-        answer(home, "approve")
         assert refusal(gateway.answer(held)["result"]) == "(stopped)"
+        assert not pending(home, 0), "nobody is asked any more"
+    assert upstream.calls("one") == []
+
+
+def test_what_was_approved_before_everything_was_stopped_is_refused(home: Home, upstream: Scripted, era: str) -> None:
+    with Gateway(home, upstream.url, "--approval-wait", "0", policy=ASKING) as gateway:
+        opened(gateway, era)
+        gateway.call("one", {}, _meta=META[era])
+        answer(home, "approve")
+        assert command(home, "stop").returncode == 0
+        assert refusal(gateway.call("one", {}, _meta=META[era])) == "(stopped)"
     assert upstream.calls("one") == []
 
 
