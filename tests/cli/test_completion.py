@@ -1,6 +1,7 @@
 """What the Tab key offers, by the protocol in which the shells ask for it; in bash, by bash itself."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -135,7 +136,8 @@ def test_bash_takes_the_script_and_completes(home: Home) -> None:
     bash = shutil.which("bash")
     assert bash is not None
     program = home.folder / "keyid-gateway"
-    program.write_text(f'#!{bash}\nPYTHONPATH={ROOT} exec {sys.executable} -m gateway "$@"\n', encoding="utf-8")
+    python = f"PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)}"
+    program.write_text(f'#!{bash}\n{python} -m gateway "$@"\n', encoding="utf-8")
     program.chmod(0o700)
     ask = (
         f"{script('bash')}\n"

@@ -67,7 +67,7 @@ def test_an_unforeseen_error(run: Run, odd: Odd, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(limits, "policy_in_force", broken)
     words = ["limits", "--state", str(odd / "state.db")]
-    _, hint = run(*words).err.splitlines()
+    _, hint, _ = run(*words).err.splitlines()
     assert shlex.split(hint.split("`")[3]) == ["keyid-gateway", "--debug", *words]
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,10 +13,11 @@ from gateway.standin import Standin
 from tests.e2e.asked import answer
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, decision
 from tests.e2e.test_approvals_in_client import MAIL, SEND, policy, ran
+from tests.programs import put
 
 Json = Any
 HANGS = "import signal\nsignal.pause()"
-PROGRAM = """#!{python}
+PROGRAM = """
 import json, os, sys
 reads = sys.stdin.read()
 with open({log!r} + ".new", "w") as file:
@@ -39,8 +39,7 @@ def screen(home: Home, tmp_path: Path) -> Path:
 def has(screen: Path, name: str, does: str) -> Path:
     """Put a program there; what it was given stands in the file that is returned."""
     file, log = screen / name, screen / f"{name}.log"
-    file.write_text(PROGRAM.format(python=sys.executable, log=str(log), does=does), encoding="utf-8")
-    file.chmod(0o700)
+    put(file, PROGRAM.format(log=str(log), does=does))
     return log
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from gateway.approvals import Question
 from gateway.approvals.desktop import Desktop, Mode
 from gateway.approvals.programs import find
 from gateway.jsonrpc import Message
+from tests.programs import put
 
 QUESTION = Question(
     "k7f2",
@@ -35,7 +35,7 @@ CALL = Message("request", 1, "tools/call", {}, b"")
 HANGS = "peer.recv(1)"
 PATIENCE = 20.0
 
-PROGRAM = """#!{python}
+PROGRAM = """
 import json, os, socket, sys
 reads = sys.stdin.read()
 with open({log!r}, "w") as file:
@@ -75,8 +75,7 @@ class Machine:
     def has(self, name: str, does: str) -> None:
         file = self.path / name
         log = str(self.path / f"{name}.log")
-        file.write_text(PROGRAM.format(python=sys.executable, log=log, door=self.door, does=does), encoding="utf-8")
-        file.chmod(0o700)
+        put(file, PROGRAM.format(log=log, door=self.door, does=does))
 
     def given(self, name: str) -> Any:
         """What a program was given, or None if it was not started."""
@@ -205,9 +204,7 @@ async def test_a_program_that_hangs_ends_with_its_time(machine: Machine) -> None
 
 
 async def test_a_program_that_reads_nothing_may_answer(machine: Machine) -> None:
-    file = machine.path / "zenity"
-    file.write_text(f"#!{sys.executable}\nimport os\nos.close(0)\nprint('Deny')\n", encoding="utf-8")
-    file.chmod(0o700)
+    put(machine.path / "zenity", "import os\nos.close(0)\nprint('Deny')\n")
     assert await bounded(machine.desktop("dialog").ask(QUESTION, CALL)) == "deny"
 
 
