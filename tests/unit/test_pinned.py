@@ -196,9 +196,11 @@ async def test_instructions_are_compared_with_the_next_call_and_their_absence_is
     side.pinned.opened({"instructions": "Be wicked."})
     assert side.pinned.facts("a").pin == "instructions"
     assert await side.pin("a") == "instructions"
-    for nothing in ({}, {"instructions": ""}, {"instructions": None}, {"instructions": ["Be wicked."]}):
+    for nothing in ({}, {"instructions": ""}, {"instructions": None}):
         side.pinned.opened(nothing)  # type: ignore[arg-type] # whatever a server says
         assert await side.pin("a") == "kept"
+    side.pinned.opened({"instructions": ["Be wicked."]})
+    assert await side.pin("a") == "instructions", "a client may read it in whatever form it comes"
     side.pinned.opened({"instructions": "Be wicked."})
     side.pinned.opened(None)
     assert await side.pin("a") == "instructions"
