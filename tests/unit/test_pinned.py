@@ -197,7 +197,7 @@ async def test_instructions_are_compared_with_the_next_call_and_their_absence_is
     assert side.pinned.facts("a").pin == "instructions"
     assert await side.pin("a") == "instructions"
     for nothing in ({}, {"instructions": ""}, {"instructions": None}):
-        side.pinned.opened(nothing)  # type: ignore[arg-type] # whatever a server says
+        side.pinned.opened(nothing)
         assert await side.pin("a") == "kept"
     side.pinned.opened({"instructions": ["Be wicked."]})
     assert await side.pin("a") == "instructions", "a client may read it in whatever form it comes"
