@@ -128,7 +128,12 @@ class SqliteCounters:
         return Exhausted(charge, None if opens is None else max(1, -(-(opens - moment) // _SECOND)))
 
     def _tidy(self, charge: Charge, moment: int) -> None:
-        """Forget what has expired of a counter that refused, so that refusals never walk over the same rows again."""
+        """Forget what has expired of a counter that refused, so that refusals never walk over the same rows again.
+
+        A charge that would never fit has not looked at the counter: it leaves no trace, not even of the time.
+        """
+        if charge.cost > charge.limit.maximum:
+            return
         row, window = self._find(charge.key), self._windows[charge.key.strategy]
         if row is None:
             return

@@ -427,3 +427,12 @@ class TestUsage:
         odd = charge(limit(counter="a\0b\n|é", tools_key="*"), grant="\u202e'\"", per="\0")
         take(counters, odd, MIDNIGHT)
         assert counters.usage(MIDNIGHT)[0].key == odd.key
+
+
+def test_a_charge_that_would_never_fit_leaves_no_trace_not_even_of_the_time(counters: Counters) -> None:
+    lately = limit("0.5", "10", counter="lately")
+    take(counters, charge(lately, cost="0.1"), MIDNIGHT)
+    before = counters.usage(MIDNIGHT)
+    assert refused(counters, charge(lately, cost="1"), MIDNIGHT + 29).retry_after_seconds is None
+    assert counters.usage(MIDNIGHT) == before
+    assert [row.used for row in before] == [Decimal("0.1")]
