@@ -74,7 +74,7 @@ async def _bounded(settings: Settings, refusals: list[int], seen: Seen) -> Catal
     shown = await oauth.authorization()
     try:
         return await _fetch(settings, shown, refusals, seen)
-    except Exception:  # whatever the SDK makes of a refusal
+    except Exception:  # the SDK wraps a refusal in what it likes (groups too); all but a noted 401 goes on as it came
         if shown is None or refusals[-1:] != [401]:
             raise
         if await oauth.refused(Challenge(401, ""), shown, may_ask=False) is not True:

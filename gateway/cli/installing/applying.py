@@ -64,13 +64,13 @@ def _profile(profile: Profile | None, config_dir: Path) -> Iterator[Mapping[str,
         for name, value in profile.headers.items():
             headers.append(f"{name}: {keep_secret(config_dir, profile.name, name, value)}")
         add(config_dir, profile.name, given)
-    except BaseException:  # then nothing names them
+    except BaseException:  # Ctrl-C too: no profile names these secrets, so they go, and whatever it was goes on
         for text in headers:
             Path(text.partition(": file:")[2]).unlink(missing_ok=True)
         raise
     try:
         yield given
-    except BaseException:
+    except BaseException:  # Ctrl-C too: the entry was not written, so its profile goes, and whatever it was goes on
         _take_back(config_dir, profile.name, given)
         raise
 
@@ -83,7 +83,7 @@ def _kept(original: Original | None, config_dir: Path, settings: Mapping[str, li
     originals.keep(config_dir / WRAPPED, replace(original, settings=settings))
     try:
         yield
-    except BaseException:
+    except BaseException:  # as above: an entry that still stands needs no copy to come back from
         originals.forget(config_dir / WRAPPED, original)
         raise
 
