@@ -36,6 +36,8 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
 _OURS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 _STAGGER_SECONDS: Final = 0.25
+_KEPT_LENGTH: Final = 8192
+"""Characters of all names and values together; a token is among them."""
 
 
 class NotSent(Exception):
@@ -178,7 +180,7 @@ class Wire:
 
     def _head(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """The head of a request (RFC 9112, sections 3 and 5). What a header cannot carry is not sent at all."""
-        lines = f"{method} {target} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{_fields(tuple(headers.items()))}"
+        lines = f"{method} {target} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{_fields(headers)}"
         length = f"Content-Length: {len(body)}\r\n" if body else ""
         return f"{lines}{length}\r\n".encode("latin-1")
 
@@ -220,13 +222,25 @@ class Wire:
         return self._tls
 
 
-@lru_cache(maxsize=64)  # nearly every request of a session has the same
-def _fields(headers: tuple[tuple[str, str], ...]) -> str:
-    """The lines of the headers. Raises `NotSent`."""
+def _fields(headers: Mapping[str, str]) -> str:
+    """The lines of the headers. Raises `NotSent`.
+
+    Nearly every request of a session has the same, so short ones are written once; what an argument became (2026-07-28)
+    may be as long as a message, and is not kept.
+    """
+    items = tuple(headers.items())
+    short = sum(len(name) + len(value) for name, value in items) <= _KEPT_LENGTH
+    return _known_fields(items) if short else _written_fields(items)
+
+
+def _written_fields(headers: tuple[tuple[str, str], ...]) -> str:
     for name, value in headers:
         if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value) or name.lower() in _OURS:
             raise NotSent(f"the request cannot be written as HTTP: header {name[:40]!a} is not one to send")
     return "".join([f"{name}: {value}\r\n" for name, value in headers])
+
+
+_known_fields = lru_cache(maxsize=64)(_written_fields)
 
 
 def most_connections() -> int:

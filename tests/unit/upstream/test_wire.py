@@ -10,7 +10,7 @@ import pytest
 
 from gateway.upstream.failures import reason
 from gateway.upstream.origin import Origin
-from gateway.upstream.wire import Broken, NotSent, Response, Wire
+from gateway.upstream.wire import Broken, NotSent, Response, Wire, _fields, _known_fields
 from tests.e2e import scripted
 from tests.e2e.scripted import Asked, Line, Scripted, http, raw
 
@@ -366,3 +366,23 @@ async def test_media_type_and_headers_are_read_whatever_their_case(upstream: Scr
     assert response.content_type == "text/event-stream"
     assert response.headers["x-one"] == "Two"
     response.close()
+
+
+def test_headers_that_are_long_are_written_and_not_kept() -> None:
+    """What an argument became may be as long as a message: nothing remembers sixty-four of those."""
+    _known_fields.cache_clear()
+    for number in range(3):
+        assert _fields({"Mcp-Param-Body": f"{number}" * 9000}) == f"Mcp-Param-Body: {str(number) * 9000}\r\n"
+        assert _fields({f"Mcp-{number}" * 2000: "x"}).endswith(": x\r\n")
+    assert _known_fields.cache_info().currsize == 0
+    for _ in range(2):
+        assert _fields({"Mcp-Method": "tools/call", "A": "b"}) == "Mcp-Method: tools/call\r\nA: b\r\n"
+    assert (_known_fields.cache_info().hits, _known_fields.cache_info().currsize) == (1, 1)
+
+
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_what_a_header_cannot_carry_is_not_sent_however_long_it_is(size: int) -> None:
+    for name, value in (("A", "x\r\n" * size), ("A b", "x" * size), ("Content-Length", "1" * size)):
+        for _ in range(2):
+            with pytest.raises(NotSent, match="cannot be written as HTTP"):
+                _fields({name: value})
