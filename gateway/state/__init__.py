@@ -251,7 +251,7 @@ def _transaction(connection: sqlite3.Connection, knowledge: Knowledge | None = N
     return Transaction(
         SqliteCounters(connection, knowledge),
         SqliteAudit(connection, knowledge),
-        SqliteGrants(connection),
+        SqliteGrants(connection, knowledge),
         SqliteLastCalls(connection, knowledge),
         SqliteSwitch(connection, knowledge),
         SqliteGateways(connection),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.state import renaming
+from gateway.state.knowledge import Knowledge
 from gateway.state.text import bounded
 
 _ALL: Final = """
@@ -76,8 +77,9 @@ class Grants(Protocol):
 class SqliteGrants:
     """The grants of one open state file."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, knowledge: Knowledge | None = None) -> None:
         self._connection = connection
+        self._knowledge = knowledge
 
     def policy_used(self, grant: str) -> str | None:
         row = self._connection.execute("SELECT policy FROM grants WHERE name = ?", (grant,)).fetchone()
@@ -103,6 +105,8 @@ class SqliteGrants:
 
     def rename(self, old: str, new: str, also: Iterable[tuple[str, str]]) -> None:
         renaming.rename(self._connection, old, new, also)
+        if self._knowledge is not None:  # rows of other stores were moved
+            self._knowledge.is_outdated()
 
     def all(self) -> Sequence[Grant]:
         found = self._connection.execute(_ALL)

@@ -84,3 +84,17 @@ async def test_a_call_of_two_charges_on_one_counter_sees_both(path: Path, clock:
     assert isinstance(last, Reservation)
     assert last.holds[0].serial == 3
     state.close()
+
+
+async def test_what_a_rename_moves_is_read_anew(path: Path, clock: ManualClock) -> None:
+    state = await State.open(path, clock=clock)
+    await state.atomically(lambda tx: tx.grants.create("default", None, MIDNIGHT))
+    one = charge(limit(2))
+    await state.atomically(lambda tx: tx.counters.reserve([one], MIDNIGHT))
+    await state.atomically(lambda tx: tx.grants.rename("default", "another", ()))
+    for grant, serial in (("default", 1), ("another", 2)):
+        of = charge(limit(2), grant=grant)
+        taken = await state.atomically(lambda tx, of=of: tx.counters.reserve([of], MIDNIGHT))  # type: ignore[misc] # a default
+        assert isinstance(taken, Reservation)
+        assert taken.holds[0].serial == serial, grant
+    state.close()
