@@ -8,7 +8,7 @@ upstream would read infinity.
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import NoReturn, Self, TypeAlias, cast
@@ -19,9 +19,9 @@ PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 
 MAX_DEPTH = 128
+"""How deep objects and arrays may nest, by default."""
 DEEPEST = 600
 """Deeper than any message that a setting lets in: for reading again what came in once."""
-"""How deep objects and arrays may nest, by default."""
 
 _STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 """What nests and what only looks like it. A string never backtracks, so that one without an end costs linear time."""
@@ -58,12 +58,21 @@ def loads(text: str, *, max_depth: int = MAX_DEPTH) -> Json:
     """The value of a JSON text, read strictly. Raises `ValueError` with a sentence that says what is wrong."""
     _check_depth(text, max_depth)
     try:
-        value = cast(Json, _STRICT.decode(text))
+        value = _decoded(_STRICT, text)
     except json.JSONDecodeError as error:
         raise Malformed(PARSE_ERROR, f"not valid JSON: {_lower(error.msg)} at character {error.pos + 1}") from None
     if _SURROGATE_ESCAPE.search(text):
         _check_surrogates(value)
     return value
+
+
+def _decoded(decoder: json.JSONDecoder, text: str) -> Json:
+    """As `decode`, which looks for white space around the value first: nearly always there is none."""
+    try:
+        value, end = decoder.raw_decode(text)
+    except json.JSONDecodeError:
+        return cast(Json, decoder.decode(text))
+    return cast(Json, value if end == len(text) else decoder.decode(text))
 
 
 def _lower(words: str) -> str:
@@ -128,24 +137,33 @@ _STRICT = json.JSONDecoder(
 )
 
 
+class _Doubled(Exception):
+    """Internal: an object has the same key twice."""
+
+
+def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _Doubled
+    return value
+
+
+_LENIENT = json.JSONDecoder(
+    object_pairs_hook=_once, parse_float=_fraction, parse_int=_integer, parse_constant=_constant
+)
+_LAST_WINS = json.JSONDecoder(parse_float=_fraction, parse_int=_integer, parse_constant=_constant)
+
+
 def loads_leniently(text: str, *, max_depth: int = MAX_DEPTH) -> tuple[Json, bool]:
     """The value of a text as JavaScript would read it, and whether a key stood twice (the last one wins).
 
     Half a surrogate pair passes. Raises `ValueError`, `RecursionError`.
     """
-    doubled: list[bool] = []
-
-    def lenient(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-        value = dict(pairs)
-        if len(value) != len(pairs):
-            doubled.append(True)
-        return value
-
-    decoder = json.JSONDecoder(
-        object_pairs_hook=lenient, parse_float=_fraction, parse_int=_integer, parse_constant=_constant
-    )
     _check_depth(text, max_depth)
-    return cast(Json, decoder.decode(text)), bool(doubled)
+    try:
+        return _decoded(_LENIENT, text), False
+    except _Doubled:
+        return _decoded(_LAST_WINS, text), True
 
 
 class _Pairs(list[tuple[str, Json]]):
@@ -184,9 +202,8 @@ def serialise(value: object, *, ascii_only: bool | None = None) -> bytes:
             return serialise(value, ascii_only=False)
         except UnicodeEncodeError:
             return serialise(value, ascii_only=True)
-    encoder = _ASCII if ascii_only else _UNICODE
     try:
-        return encoder.encode(value).encode()
+        return (_ascii if ascii_only else _unicode)(value).encode()
     except _HasNumber:
         quote = encode_basestring_ascii if ascii_only else encode_basestring
         out: list[str] = []
@@ -204,12 +221,24 @@ def _unknown(value: object) -> NoReturn:
     raise TypeError(f"not a JSON value: {type(value).__name__}")
 
 
-_UNICODE = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), default=_unknown, check_circular=False, allow_nan=False
-)
-_ASCII = json.JSONEncoder(
-    ensure_ascii=True, separators=(",", ":"), default=_unknown, check_circular=False, allow_nan=False
-)
+def _encoder(quote: Callable[[str], str]) -> Callable[[object], str]:
+    """The encoder of the standard library, made once: its `encode` makes its inner one anew for every value."""
+    encoder = json.JSONEncoder(
+        ensure_ascii=quote is encode_basestring_ascii,
+        separators=(",", ":"),
+        default=_unknown,
+        check_circular=False,
+        allow_nan=False,
+    )
+    make: Callable[..., Callable[[object, int], Iterable[str]]] | None = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # an interpreter without it
+        return encoder.encode
+    inner = make(None, _unknown, quote, None, ":", ",", False, False, False)  # noqa: FBT003 - it takes no names
+    return lambda value: "".join(inner(value, 0))
+
+
+_unicode = _encoder(encode_basestring)
+_ascii = _encoder(encode_basestring_ascii)
 _WORDS: Mapping[bool | None, str] = {True: "true", False: "false", None: "null"}
 
 
