@@ -9,7 +9,8 @@ from typing import Final
 
 from gateway.stdio.lines import Lines
 
-_CHUNK: Final = 2**18
+_CHUNK: Final = 2**16
+"""Bytes; what a pipe holds. Room for more would be mapped and unmapped by the system for every message."""
 _BATCHES: Final = 8
 
 

@@ -27,8 +27,22 @@ _HELD_BYTES: Final = 2**20
 _KEEP_ALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """After a minute of silence, four questions in another: then the connection is lost. Each system has some of these."""
 _WITHOUT_BODY: Final = frozenset({204, 304})
+_READ: Final = {
+    name.encode(): name
+    for name in (
+        "content-length",
+        "content-type",
+        "date",
+        "location",
+        "mcp-session-id",
+        "retry-after",
+        "transfer-encoding",
+        "www-authenticate",
+    )
+}
+"""The headers that anybody here reads; the others are not kept."""
 _LISTS: Final = frozenset({"www-authenticate"})
-"""What may stand in several lines, of those headers that are read here; of any other the last counts."""
+"""What may stand in several lines, of those headers; of any other the last counts."""
 _ENDLESS: Final = f"the upstream sent more than {_HEAD_BYTES} bytes that are no part of an answer"
 
 
@@ -44,11 +58,17 @@ class Unsent(Exception):
     """The connection was closed before anything was written to it."""
 
 
-class Connection(asyncio.Protocol):
-    """A connection, made by the loop's `create_connection`; the methods named `on_…` are the parser's."""
+class Connection(asyncio.BufferedProtocol):
+    """A connection, made by the loop's `create_connection`; the methods named `on_…` are the parser's.
 
-    def __init__(self) -> None:
+    The loop reads into `buffer`, and what it has read is parsed before it reads on: all connections of a loop can have
+    the same one, and nothing is allocated to read a few hundred bytes.
+    """
+
+    def __init__(self, buffer: bytearray) -> None:
         loop = asyncio.get_running_loop()
+        self._buffer = memoryview(buffer)
+        self._parser = httptools.HttpResponseParser(self)
         self._now = loop.time
         self._future = loop.create_future
         self._transport: asyncio.Transport | None = None
@@ -58,8 +78,7 @@ class Connection(asyncio.Protocol):
         self._begin()
 
     def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._fields: list[tuple[bytes, bytes]] = []
+        self._headers: dict[str, str] = {}
         self._body: deque[bytes] = deque()
         self._received = 0
         self._beside = 0
@@ -85,13 +104,16 @@ class Connection(asyncio.Protocol):
             raise Unsent
 
     async def head(self) -> tuple[int, dict[str, str]]:
-        """The status and the headers (names in lower case) of the response. Raises `Broken`."""
+        """The status of the response, and those of its headers that are read (in lower case). Raises `Broken`."""
         while not self._has_head:
             await self._news()
-        headers: dict[str, str] = {}
-        for name, value in ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in self._fields):
-            headers[name] = f"{headers[name]}, {value}" if name in _LISTS and name in headers else value
-        return self._parser.get_status_code(), headers
+        return self._parser.get_status_code(), self._headers
+
+    def whole(self) -> bytes | None:
+        """The rest of the body, if all of it has arrived."""
+        if not self._complete:
+            return None
+        return self._taken() if self._body else b""
 
     async def chunk(self, idle: float | None = None) -> bytes | None:
         """What has arrived of the body; None at its end. Raises `Broken` where it ends before.
@@ -105,6 +127,10 @@ class Connection(asyncio.Protocol):
                 await self._news()
             else:
                 await self._news_within(idle)
+        return self._taken()
+
+    def _taken(self) -> bytes:
+        """What has arrived of the body and was not taken yet; reading goes on."""
         data = self._body.popleft() if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
         self._held = 0
@@ -164,16 +190,19 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, count: int) -> None:
         if self._complete:  # nobody asked for it: whatever it is, nothing can be asked here any more
             self._reusable = False
             return
-        self._beside += len(data)  # until a piece of a body comes, or the end
+        self._beside += count  # until a piece of a body comes, or the end
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._buffer[:count])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail("the upstream's answer was cut off" if self._has_head else "the upstream's answer is not HTTP")
-        self._received += len(data)
+        self._received += count
         if self._beside > _HEAD_BYTES:
             self._fail(_ENDLESS if self._has_head else "the upstream's answer is not HTTP")
             self.abort()
@@ -210,16 +239,18 @@ class Connection(asyncio.Protocol):
             self._reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._has_head:
-            self._fields.append((name, value))
+        known = _READ.get(name) or _READ.get(name.lower())
+        if known is None or self._has_head:
+            return
+        text, headers = value.decode("latin-1"), self._headers
+        headers[known] = f"{headers[known]}, {text}" if known in _LISTS and known in headers else text
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         self._interim = status < 200
         if self._interim or self._complete:
             return
-        named = {name.lower() for name, _ in self._fields}
-        framed = b"content-length" in named or b"transfer-encoding" in named
+        framed = "content-length" in self._headers or "transfer-encoding" in self._headers
         self._until_end = not framed and status not in _WITHOUT_BODY
         self._has_head = True
 
@@ -235,7 +266,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._interim:
-            self._fields.clear()
+            self._headers.clear()
         elif not self._complete:
             self._complete = True
             self._beside = 0

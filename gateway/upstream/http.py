@@ -254,16 +254,23 @@ class HttpClient:
         return cut.otherwise
 
     async def _body(self, response: Response) -> bytes:
+        whole = response.whole()
+        if whole is not None:
+            self._check_size(len(whole))
+            return whole
         chunks, size = [], 0
         async for chunk in response.chunks():
             chunks.append(chunk)
             size += len(chunk)
-            if size > self.limits.max_message_bytes:
-                raise UpstreamError(
-                    f"the upstream's answer is larger than {self.limits.max_message_bytes} bytes",
-                    "raise `--max-message-bytes`",
-                )
+            self._check_size(size)
         return b"".join(chunks)
+
+    def _check_size(self, size: int) -> None:
+        if size > self.limits.max_message_bytes:
+            raise UpstreamError(
+                f"the upstream's answer is larger than {self.limits.max_message_bytes} bytes",
+                "raise `--max-message-bytes`",
+            )
 
 
 async def _drain(response: Response) -> None:

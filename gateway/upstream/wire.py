@@ -35,6 +35,7 @@ _OTHER_DESCRIPTORS: Final = 128
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
 _OURS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+_READ_BYTES: Final = 2**16
 _STAGGER_SECONDS: Final = 0.25
 _KEPT_LENGTH: Final = 8192
 """Characters of all names and values together; a token is among them."""
@@ -52,16 +53,17 @@ class Response:
     ) -> None:
         self.status = status
         self.headers = headers
-        """Names in lower case."""
+        """Those that are read; names in lower case."""
+        self.content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        """The media type, without its parameters, lower case."""
         self._wire = wire
         self._room = room
         self._connection = connection
         self._held = True
 
-    @property
-    def content_type(self) -> str:
-        """The media type, without its parameters, lower case."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+    def whole(self) -> bytes | None:
+        """The body, if all of it has arrived with the head, as that of a short answer has."""
+        return self._connection.whole()
 
     def chunks(self, idle: float | None = None) -> AsyncIterator[bytes]:
         """The body, as it arrives. Raises `Broken` where it ends before its end, `Silent` after `idle` seconds."""
@@ -114,6 +116,7 @@ class Wire:
         self._free = asyncio.Semaphore(most)
         self._aside = asyncio.Semaphore(max(1, min(_MAX_ASIDE, most // 8)))
         self._idle: list[Connection] = []
+        self._buffer = bytearray(_READ_BYTES)
         self._tls: ssl.SSLContext | None = None
 
     async def request(
@@ -197,7 +200,7 @@ class Wire:
         try:
             async with asyncio.timeout(self._connect_timeout):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    Connection,
+                    lambda: Connection(self._buffer),
                     origin.host,
                     origin.port,
                     happy_eyeballs_delay=_STAGGER_SECONDS,

@@ -307,21 +307,21 @@ async def test_what_is_informational_is_passed_over(upstream: Scripted, wire: Wi
 async def test_a_list_may_stand_in_several_lines_and_of_anything_else_the_last_counts(
     upstream: Scripted, wire: Wire
 ) -> None:
-    lines = b"WWW-Authenticate: Bearer a=b\r\nX-A: 1\r\nwww-authenticate: Basic c=d\r\nX-A: 2\r\nContent-Length: 0\r\n"
+    lines = b"WWW-Authenticate: Bearer a=b\r\nDate: 1\r\nwww-authenticate: Basic c=d\r\ndate: 2\r\nContent-Length: 0\r\n"
     upstream.script("x", raw(b"HTTP/1.1 401 Unauthorized\r\n" + lines + b"\r\n"))
     response = await wire.request("POST", {}, b'{"method":"x"}')
-    assert response.headers == {"www-authenticate": "Bearer a=b, Basic c=d", "x-a": "2", "content-length": "0"}
+    assert response.headers == {"www-authenticate": "Bearer a=b, Basic c=d", "date": "2", "content-length": "0"}
     response.close()
 
 
-_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-One: two\r\n\r\n"
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nDate: two\r\nX-One: 1\r\n\r\n"
 
 
 async def test_what_follows_a_body_in_chunks_is_no_header(upstream: Scripted, wire: Wire) -> None:
-    upstream.script("x", raw(_CHUNKED + b"2\r\nok\r\n0\r\nX-One: three\r\nMcp-Session-Id: 1\r\n\r\n"))
+    upstream.script("x", raw(_CHUNKED + b"2\r\nok\r\n0\r\nDate: three\r\nMcp-Session-Id: 1\r\n\r\n"))
     response = await wire.request("POST", {}, b'{"method":"x"}')
     assert await body(response) == b"ok"
-    assert response.headers == {"transfer-encoding": "chunked", "x-one": "two"}
+    assert response.headers == {"transfer-encoding": "chunked", "date": "two"}
     response.close()
 
 
@@ -361,10 +361,10 @@ async def test_a_body_in_chunks_may_be_as_long_as_it_likes(upstream: Scripted, w
 
 
 async def test_media_type_and_headers_are_read_whatever_their_case(upstream: Scripted, wire: Wire) -> None:
-    upstream.script("x", http(200, b"x", "Text/Event-Stream; charset=utf-8", {"X-ONE": "Two"}))
+    upstream.script("x", http(200, b"x", "Text/Event-Stream; charset=utf-8", {"MCP-SESSION-ID": "Two"}))
     response = await wire.request("POST", {}, b'{"method":"x"}')
     assert response.content_type == "text/event-stream"
-    assert response.headers["x-one"] == "Two"
+    assert response.headers["mcp-session-id"] == "Two"
     response.close()
 
 
