@@ -20,7 +20,6 @@ Refusals are values until `gateway.replies` writes them down. This module knows 
 
 import asyncio
 import logging
-from dataclasses import replace
 
 from gateway import replies
 from gateway.approvals.desk import Approved, Desk, Pending, Turn
@@ -158,17 +157,17 @@ class Interceptor:
         line, asked = None, ""
         try:
             while isinstance(judged, Pending | Approved):
-                turn = replace(turn, durable=True)
+                turn = turn._replace(durable=True)
                 if isinstance(judged, Pending) and self._waiting is not None:
-                    turn = replace(turn, held=judged.question.id)
+                    turn = turn._replace(held=judged.question.id)
                     line = await self._waiting.wait(state, judged.question, case.request, until)
-                    turn = replace(turn, waits=line is None and self._waiting.may_wait(until))
+                    turn = turn._replace(waits=line is None and self._waiting.may_wait(until))
                     unknown = await self._prepared(case)
                     if unknown is not None:
                         await self._take_back(state, turn.held)
                         return await self._unjudged(state, case, unknown)
                 judged = await self._judge_durably(state, case, turn)
-                asked, turn = turn.held, replace(turn, held="")
+                asked, turn = turn.held, turn._replace(held="")
         except asyncio.CancelledError:
             if turn.held:
                 await asyncio.shield(self._take_back(state, turn.held))
@@ -206,7 +205,7 @@ class Interceptor:
 
     def _refuse_unjudged(self, tx: Transaction, state: State, case: Case, answer: Answer) -> None:
         record = self._judge.record(state, case, _unjudged(answer), "", self._clock.now())
-        tx.audit.append(replace(record, upstream_status=answer.status))
+        tx.audit.append(record._replace(upstream_status=answer.status))
 
     async def _note_cancelled(self, case: Case) -> None:
         """A call that its client took back before it was judged, or that the owner ended: nothing of it was sent."""
@@ -215,7 +214,7 @@ class Interceptor:
         )
         try:
             state = await self._around.state()
-            record = replace(self._judge.record(state, case, decision, "", self._clock.now()), outcome="cancelled")
+            record = self._judge.record(state, case, decision, "", self._clock.now())._replace(outcome="cancelled")
             await self._settling.atomically(state, lambda tx: tx.audit.append(record))
         except StateError as error:
             _LOG.error("a call that was cancelled before it was judged could not be recorded: %s", error)
@@ -236,7 +235,7 @@ class Interceptor:
         except asyncio.CancelledError:
             ended = self._underway.refusal(case.id, sent=True)
             if ended is not None:
-                admission = replace(admission, record=replace(admission.record, message=ended.message))
+                admission = admission._replace(record=admission.record._replace(message=ended.message))
             self._settle(case, admission, Answer("unknown", failure="cancelled"))
             raise
         except Exception:  # noqa: BLE001  # as above: a fault of ours must not leave a call unsettled
@@ -245,7 +244,7 @@ class Interceptor:
         if refused:
             self._judge.denied()
             said = f"not sent once more: refused by `{refused[0].rule}` by then: {refused[0].message}"
-            admission = replace(admission, record=replace(admission.record, message=said))
+            admission = admission._replace(record=admission.record._replace(message=said))
         self._judge.remember_exchange(case, admission, answer)
         self._settle(case, admission, answer)
         if refused:

@@ -13,9 +13,9 @@ let through or refused. Limits that are used up already refuse it first, so that
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from gateway.approvals.desk import FIRST, Approved, Binding, Desk, Matter, Pending, Turn
 from gateway.case import Case, Identity, Surroundings
@@ -56,8 +56,7 @@ from gateway.upstream import Answer
 _NEVER: Mapping[str, Decimal] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """What a call that may be relayed holds: its reservation, the record that says so, the exchange it continues.
 
     `noted` is how the state file knows of it; `same` stands for the call where the policy counts those that are the
@@ -131,11 +130,11 @@ class Judge:
             decision = refuse_limit(taken.charge.limit, taken.retry_after_seconds)
         elif taken is not None and taken.would is not None:
             would = refuse_limit(taken.would.charge.limit, taken.would.retry_after_seconds)
-            decision = replace(would, effect="observe")
+            decision = would._replace(effect="observe")
         record = self.record(state, case, decision, revision, now)
         if former is not None and isinstance(taken, Taken) and decision.effect == "allow":
             said = f"round {former.rounds + 1} of the call that decision {former.decision_id} began"
-            record = replace(record, message=said)
+            record = record._replace(message=said)
         tx.audit.append(record)
         if not isinstance(taken, Taken):
             return decision
@@ -159,7 +158,7 @@ class Judge:
         if decision.effect != "approve":
             return decision
         if self._matter(admission.state, case, decision, revision).binding == admission.approved:
-            return replace(decision, effect="allow")
+            return decision._replace(effect="allow")
         said = "the approval that it had is none by the policy, or the definition of the tool, of this moment"
         return Decision("deny", decision.rule, "approval", f"{decision.message}: {said}")
 

@@ -6,7 +6,6 @@ names does not hammer the upstream.
 """
 
 import asyncio
-from dataclasses import replace
 
 from gateway.catalogue import Catalogue
 from gateway.clock import Clock
@@ -85,4 +84,4 @@ def _failed(answer: Answer) -> Answer:
     error = answer.response.body.get("error")
     said = error.get("message") if isinstance(error, dict) else None
     cause = f": {printable(said[:_LONGEST_CAUSE])[:_LONGEST_CAUSE]}" if isinstance(said, str) and said else ""
-    return replace(answer, failure=f"the upstream refused to list its tools{cause}")
+    return answer._replace(failure=f"the upstream refused to list its tools{cause}")

@@ -71,7 +71,7 @@ class Questions:
         if unwelcome is None:
             return answer
         text = f"the server asked for `{unwelcome}`, which is switched off (--switch-off)"
-        return replace(answer, response=_message(replies.unable(request, text)))
+        return answer._replace(response=_message(replies.unable(request, text)))
 
     def in_news(self, message: Message) -> bool:
         """Whether what the upstream says of a task asks for what is switched off."""

@@ -17,7 +17,6 @@ looks at it, but for the gateway's own questions about calls (`approvals.in_clie
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any, Final
 
 from gateway import replies
@@ -256,7 +255,7 @@ class Relay:
         self._bridge.close()
         answer = await self._upstream.request(message, body=message.raw)
         if not is_modern(message):
-            answer = replace(answer, response=await self._bridge.open(message, answer) or answer.response)
+            answer = answer._replace(response=await self._bridge.open(message, answer) or answer.response)
         if answer.response is None:
             return replies.failure(message, answer.failure or "no answer", answer)
         self._notices.opened(answer.result or {})

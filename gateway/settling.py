@@ -17,7 +17,6 @@ that was decided, and nobody knows what came of it; nothing is given back.
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
 
 from gateway.errors import StateError
@@ -127,8 +126,7 @@ def _write(tx: Transaction, outcomes: list[Outcome]) -> int:
         if each.released is not None:
             tx.counters.release(each.released, each.at)
         tx.audit.append(
-            replace(
-                each.decided,
+            each.decided._replace(
                 kind="settled",
                 at=each.at,
                 outcome=each.outcome,

@@ -12,9 +12,9 @@ again, with the policy in force at the moment of the call.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from gateway.approvals import Resumed, answers, records
 from gateway.approvals.typed import program
@@ -36,8 +36,7 @@ Binding = tuple[str, ...]
 """What an answer is bound to besides grant, server, tool and arguments: definition, revision, rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """How a call comes to be judged: for the first time, or after it has waited for the answer to a question.
 
     `held` is the question that it waited for. `waits`: it may wait (again). `durable`: what is committed is on the disk
@@ -77,7 +76,7 @@ class Matter:
 
     def passes(self, why: str) -> tuple[Decision, Binding]:
         """The call may be made as far as persons go; the log is told why."""
-        return replace(self.decision, effect="allow", message=why), self.binding
+        return self.decision._replace(effect="allow", message=why), self.binding
 
     def digest(self, what: list[Json]) -> str:
         return self.state.digest(b"approval\0" + canonical(what))
@@ -179,7 +178,7 @@ class Desk:
             f"before {_clock(question.expires_at)}; that is theirs to do, not yours. "
             "When they have done so, make exactly the same call once more: it passes, once."
         )
-        return replace(decision, message=said, limits=(), question=question.id)
+        return decision._replace(message=said, limits=(), question=question.id)
 
     # --- what an answer is bound to -----------------------------------------------------------------------------------
 

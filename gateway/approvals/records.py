@@ -3,7 +3,6 @@
 Both records have the id of the question in the place of a decision's, so that a person finds them by what was typed.
 """
 
-from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from gateway.policy import Effect
@@ -21,7 +20,7 @@ def asked(question: Question, call: str, now: float) -> Record:
 
 def ended(question: Question, end: End, now: float, message: str) -> Record:
     """A question has ended."""
-    return replace(_record(question, now, _EFFECTS[end], message), kind="answer", outcome=end)
+    return _record(question, now, _EFFECTS[end], message)._replace(kind="answer", outcome=end)
 
 
 def answered(standing: Standing, now: float) -> Record:

@@ -6,7 +6,7 @@ relayed, or none could be sent: so that limits of either do not stand in the way
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 from typing import Final
@@ -72,8 +72,8 @@ def _stopped(policy: Policy, counters: Counters, made: _Calls) -> tuple[int, str
         since = dict(around.seconds_since)
         if index and tool in policy.asks_since:
             since[tool] = Decimal(str(ages[0]))
-        then = replace(around, now=now, session_calls=calls, seconds_since=since, same=ages)
-        decision = decide(policy, trial.call, replace(trial.facts, circumstances=then))
+        then = around._replace(now=now, session_calls=calls, seconds_since=since, same=ages)
+        decision = decide(policy, trial.call, trial.facts._replace(circumstances=then))
         if decision.effect not in ("allow", "observe"):
             return index, decision.rule
         taken = take(counters, tuple(charging.of(decision.limits, trial.call.arguments, bytes.hex)), now)

@@ -115,8 +115,8 @@ class _Run:
         since = {tool: gone + Decimal(str(now - self.base)) for tool, gone in since.items()}
         if who[0] == _SAME[0]:
             since |= {tool: Decimal(str(max(0.0, now - at))) for tool, at in self.latest.items()}
-        moved = replace(around, now=now, session_calls=calls, seconds_since=since)
-        return replace(trial.facts, circumstances=moved)
+        moved = around._replace(now=now, session_calls=calls, seconds_since=since)
+        return trial.facts._replace(circumstances=moved)
 
 
 def is_steady(policy: Policy, tool: str) -> bool:

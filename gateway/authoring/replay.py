@@ -19,7 +19,7 @@ Memory does not grow with the log: rows of the report, unsettled calls and decis
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
@@ -215,7 +215,7 @@ class Replay:
             seconds_since=since,
             same=self._loops.ages(record),
         )
-        return replace(facts, circumstances=circumstances)
+        return facts._replace(circumstances=circumstances)
 
     # --- counting -----------------------------------------------------------------------------------------------------
 
@@ -231,7 +231,7 @@ class Replay:
             self._open.popitem(last=False)
         if taken.would is None or decision.effect == "observe":
             return decision
-        return replace(refuse_limit(taken.would.charge.limit, taken.would.retry_after_seconds), effect="observe")
+        return refuse_limit(taken.would.charge.limit, taken.would.retry_after_seconds)._replace(effect="observe")
 
     def _charging(self, record: Record) -> Charging:
         who = record.grant, record.session

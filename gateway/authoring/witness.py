@@ -8,7 +8,7 @@ really decided, so that nothing here needs to be right, only fruitful.
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from typing import Final, cast
@@ -277,15 +277,15 @@ def _trial(tool: str, base: Mapping[str, Json], facts: Facts, chosen: Mapping[Pa
         elif path.root == "session.calls":
             calls[name] = _count(value)
         elif path.root == "session.denials":
-            around = replace(around, session_denials=_count(value))
+            around = around._replace(session_denials=_count(value))
         elif path.root == "grant.seconds_since" and isinstance(value, int | Decimal):
             since[name] = max(Decimal(0), Decimal(value))
         elif path.root == "grant":
-            around = replace(around, grant=str(value))
+            around = around._replace(grant=str(value))
         elif path.root == "client.name":
-            around = replace(around, client=str(value))
+            around = around._replace(client=str(value))
     now = NOON + (moment["time.hour"] - 12) * 3600 + (moment["time.weekday"] - 1) * 86_400
-    return Trial(ToolCall(tool, arguments), replace(facts, circumstances=replace(around, now=now)))
+    return Trial(ToolCall(tool, arguments), facts._replace(circumstances=around._replace(now=now)))
 
 
 def _count(value: object) -> int:

@@ -5,7 +5,7 @@ Every text of a record was chosen by somebody else (a tool's name by the agent),
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -118,7 +118,7 @@ def day(call: JudgedCall) -> str:
 def as_data(entry: Entry) -> Mapping[str, object]:
     """A record as JSON, whole; `at` in seconds since the epoch, `time` the same in words (RFC 3339, UTC)."""
     time = datetime.fromtimestamp(entry.record.at, UTC).isoformat(timespec="milliseconds")
-    return {"seq": entry.seq, "time": time, **asdict(entry.record)}
+    return {"seq": entry.seq, "time": time, **entry.record._asdict()}
 
 
 class Printer:

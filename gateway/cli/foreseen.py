@@ -4,7 +4,7 @@ The moment is now, in a session that has just begun.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
@@ -61,7 +61,7 @@ def facts_of(settings: Settings, tool: str, policy: Policy, *, live: bool) -> Fa
         if opened is not None:
             since = opened.calls.since(settings.server, settings.grant, policy.asks_since, now)
     facts = _live(settings, tool) if live else _announced(settings, tool)
-    return replace(facts, circumstances=Circumstances(now, settings.grant, "", {}, 0, since))
+    return facts._replace(circumstances=Circumstances(now, settings.grant, "", {}, 0, since))
 
 
 def _live(settings: Settings, tool: str) -> Facts:
@@ -110,7 +110,7 @@ def foreseen(settings: Settings, in_force: InForce, explanation: Explanation) ->
     if exhausted is not None and decision.effect in ("allow", "observe"):
         decision = refuse_limit(exhausted.charge.limit, exhausted.retry_after_seconds)
     elif tried is not None and decision.effect == "allow":
-        decision = replace(refuse_limit(tried.charge.limit, tried.retry_after_seconds), effect="observe")
+        decision = refuse_limit(tried.charge.limit, tried.retry_after_seconds)._replace(effect="observe")
     limits = tuple(Counted(charge.limit, usages.get(charge.key)) for charge in charges)
     return Foreseen(in_force, explanation, decision, limits, now)
 

@@ -5,7 +5,7 @@ Refusals are values (`Refusal`), with the error codes of JSON-RPC 2.0, section 5
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeGuard
 
 from gateway.jsonrpc.text import (
@@ -42,18 +42,17 @@ class Message:
     method: str
     body: dict[str, Json]
     raw: bytes
+    params: Mapping[str, Json] = field(init=False, compare=False, repr=False)
+    """The params, or an empty mapping."""
+    meta: Mapping[str, Json] = field(init=False, compare=False, repr=False)
+    """`params._meta`, or an empty mapping."""
 
-    @property
-    def params(self) -> Mapping[str, Json]:
-        """The params, or an empty mapping."""
+    def __post_init__(self) -> None:
         params = self.body.get("params")
-        return params if isinstance(params, dict) else {}
-
-    @property
-    def meta(self) -> Mapping[str, Json]:
-        """`params._meta`, or an empty mapping."""
-        meta = self.params.get("_meta")
-        return meta if isinstance(meta, dict) else {}
+        params = params if isinstance(params, dict) else {}
+        meta = params.get("_meta")
+        object.__setattr__(self, "params", params)
+        object.__setattr__(self, "meta", meta if isinstance(meta, dict) else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ worth the two commands: there, set `enforce`.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final, Literal, TypeAlias
 
@@ -97,7 +96,7 @@ class Pinned:
         facts = self._catalogue.facts(tool)
         if self._mode != "enforce" or not facts.mirrored or (pin := self._pin(tool)) == "kept":
             return facts
-        return replace(facts, pin=pin)
+        return facts._replace(pin=pin)
 
     async def settle(self, tool: str) -> None:
         """Before a decision: compare what is announced of a tool, where it is not known to be as it was accepted.

@@ -7,7 +7,7 @@ parentheses (`(default deny)`) or a JSON Pointer (RFC 6901) into the policy docu
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from gateway.jsonrpc import Json
 from gateway.policy.paths import Path
@@ -53,8 +53,7 @@ class ToolCall:
     arguments: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What is true at the moment of the decision, and in the transaction in which it is made.
 
     `now` is in seconds since the epoch. `client` is what the client calls itself (empty: nothing). `session_calls` are
@@ -74,8 +73,7 @@ class Circumstances:
     same: Sequence[float] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What the decision may know beside the call.
 
     Whether the tool is mirrored; what its input schema requires, and that schema itself; its annotations as announced;
@@ -145,8 +143,7 @@ class Approval:
     seconds: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What the policy says of one call. `limits` are the obligation to reserve all of them before relaying.
 
     A rule of another layer than the user's is written with that layer before it: `site:/tools/send_email/deny_if/0`.

@@ -50,7 +50,7 @@ def named(decision: Decision, layer: Layer) -> Decision:
         return decision
     asked = tuple(replace(approval, rule=f"{layer}:{approval.rule}") for approval in decision.approvals)
     said = f"{decision.message} ({layer} policy)"
-    return replace(decision, rule=f"{layer}:{decision.rule}", message=said, approvals=asked)
+    return decision._replace(rule=f"{layer}:{decision.rule}", message=said, approvals=asked)
 
 
 def meet(decisions: Sequence[tuple[Layer, Decision]]) -> Decision:
@@ -64,6 +64,6 @@ def meet(decisions: Sequence[tuple[Layer, Decision]]) -> Decision:
         first = next((decision for decision in told if decision.effect == effect), None)
         if first is not None:
             asked = tuple(approval for decision in told for approval in decision.approvals)
-            return replace(first, limits=limits, approvals=asked)
+            return first._replace(limits=limits, approvals=asked)
     users = next((decision for layer, decision in decisions if layer == "user"), told[0])
-    return replace(users, limits=limits)
+    return users._replace(limits=limits)

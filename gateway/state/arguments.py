@@ -13,7 +13,7 @@ value. Nothing of an answer is ever kept.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from gateway.jsonrpc import Json, serialise
 from gateway.keyid import confidential
@@ -47,8 +47,7 @@ class Redact:
     path: paths.Path
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """What a record takes over."""
 
     names: tuple[str, ...]

@@ -7,10 +7,8 @@ How records hang together is `chain`'s; what is kept of the arguments is `argume
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from functools import lru_cache
-from operator import attrgetter
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from gateway.policy.decision import Effect
 from gateway.state import chain
@@ -42,14 +40,14 @@ _SINCE: Final = f"SELECT seq, {LIST} FROM audit WHERE seq > ? AND at >= ? ORDER 
 _NEWEST: Final = f"SELECT seq, {LIST} FROM audit ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One line of the log. `at` is in seconds since the epoch, `argument_digest` in hexadecimal.
+class Record(NamedTuple):
+    """One line of the log: its columns, in their order.
 
-    What does not apply is an empty text or None: a request without a tool, a decision before its outcome. Two
-    kinds are about the log itself, and have a message, and in `values` up to which record: `pruned` (the owner removed
-    them), `adopted` (they were there before the log was a chain). Two more tell of no call either: `owner` (what a
-    person said with a command: stop, resume, a grant revoked; `method` says which), `self-test`.
+    `at` is in seconds since the epoch, `argument_digest` in hexadecimal. What does not apply is an empty text or None:
+    a request without a tool, a decision before its outcome. Two kinds are about the log itself, and have a message, and
+    in `values` up to which record: `pruned` (the owner removed them), `adopted` (they were there before the log was a
+    chain). Two more tell of no call either: `owner` (what a person said with a command: stop, resume, a grant revoked;
+    `method` says which), `self-test`.
     """
 
     kind: Kind
@@ -75,12 +73,7 @@ class Record:
     values: str | None = None
 
 
-_FIELDS: Final = attrgetter(*(field.name for field in fields(Record)))
-"""All of a record, in the order of its columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A record in its place: `seq` counts up from 1."""
 
     seq: int
@@ -132,7 +125,7 @@ class SqliteAudit:
 
 def _cells(record: Record) -> tuple[Cell, ...]:
     """The columns of a record. Nearly always every text of it fits, which is seen at one look."""
-    cells = list(_FIELDS(record))
+    cells: list[Any] = list(record)
     cells[_NAMES_COLUMN] = _names_text(record.argument_names)
     together = "".join([cell for cell in cells if type(cell) is str])
     if len(together) > LONGEST_BYTES or not together.isascii():

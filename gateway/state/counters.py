@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gateway.jsonrpc import Json
 from gateway.policy.amounts import ONE, Unmeasurable, measure
@@ -77,8 +77,7 @@ class Charge:
             raise ValueError(f"a cost is a finite number, not negative: `{self.cost}`")
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """One charge that was taken: the `serial`-th of its counter, at the moment `at` (microseconds)."""
 
     counter: int
@@ -87,8 +86,7 @@ class Hold:
     charge: Charge
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """All charges of a call, taken."""
 
     holds: tuple[Hold, ...] = ()
@@ -197,8 +195,7 @@ def charges_for(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """What was reserved; and, of limits that are only being tried out, the first that would not have allowed it."""
 
     reservation: Reservation

@@ -14,11 +14,10 @@ that this is certain.
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gateway.state.knowledge import Knowledge, Known
 
@@ -31,8 +30,7 @@ _LOOK: Final = """
     ON CONFLICT (identity) DO UPDATE SET at = max(at, excluded.at)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(NamedTuple):
     """A call as it was noted, and the last one before it, if there was any. Microseconds since the epoch."""
 
     tool: str

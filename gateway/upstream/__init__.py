@@ -18,8 +18,7 @@ tool certainly did not run.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from gateway.credentials import Challenge
 from gateway.jsonrpc import Json, Message
@@ -33,8 +32,7 @@ Still: TypeAlias = Callable[[], Awaitable[bool]]
 Fate: TypeAlias = Literal["answered", "not sent", "refused", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of one request: the response, or why there is none (`failure`, one sentence with the cure)."""
 
     fate: Fate

@@ -7,7 +7,6 @@ request, and no request waits for another one that is in flight.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Final
 
 from gateway.credentials import Challenge, Credentials
@@ -37,13 +36,13 @@ class Admission:
         answer = Answer("not sent")
         for attempt in range(1, _TRIES + 1):
             shown = await self._credentials.authorization()
-            shows = outgoing if shown is None else replace(outgoing, headers=_with(outgoing.headers, shown))
+            shows = outgoing if shown is None else outgoing._replace(headers=_with(outgoing.headers, shown))
             answer = await self._http.post(shows, deliver)
             if answer.challenge is None or attempt == _TRIES:
                 return answer
             why = await self._credentials.refused(answer.challenge, shown, may_ask=True)
             if isinstance(why, str):
-                return replace(answer, response=None, failure=why)
+                return answer._replace(response=None, failure=why)
             if not why or (outgoing.still is not None and not await outgoing.still()):
                 return answer
         return answer

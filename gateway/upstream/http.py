@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.clock import Clock, SystemClock
 from gateway.credentials import Challenge
@@ -49,8 +50,7 @@ class HttpLimits:
     idle_timeout: float = 330.0
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """What is posted: the bytes, the id that the answer must carry (None: a notification or a response), the headers.
 
     `timeout` bounds the whole exchange, in seconds; `setting` is the option that a time-out names. `resumable` says

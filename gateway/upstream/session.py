@@ -19,7 +19,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.jsonrpc import Json, Message, serialise
 from gateway.upstream import Answer, Deliver, Still
@@ -260,7 +260,7 @@ class Upstream:
         deliver = self._deliver_stateless if is_modern(message) else self._deliver
         answer = await self._http.post(outgoing, deliver)
         if answer.lost and message.method in _READS:
-            return await self._http.post(replace(outgoing, fresh=True), deliver)
+            return await self._http.post(outgoing._replace(fresh=True), deliver)
         if answer.timed_out and resumable and "task" not in message.params:  # a task has a cancellation of its own
             self._give_up(message, headers)
         return answer

@@ -121,7 +121,7 @@ def _admit(charges: Sequence[Charge], now: float) -> Callable[[Transaction], Non
 
 
 def _settle(tx: Transaction) -> None:
-    tx.audit.append(replace(_TEMPLATE, kind="settled", outcome="ok", upstream_status=200, latency_ms=1.0))
+    tx.audit.append(_TEMPLATE._replace(kind="settled", outcome="ok", upstream_status=200, latency_ms=1.0))
 
 
 def _charge(limit: Limit) -> Charge:
@@ -134,9 +134,9 @@ def fill(path: Path, records: int) -> None:
         audit = SqliteAudit(connection)
         for number in range(records // 2):
             spread = number * 0x9E3779B97F4A7C15 % 2**64  # ids are random, so that their index is not filled in order
-            first = replace(_TEMPLATE, decision_id=f"{spread:016x}", at=float(number), session=f"{number // 500:016x}")
+            first = _TEMPLATE._replace(decision_id=f"{spread:016x}", at=float(number), session=f"{number // 500:016x}")
             audit.append(first)
-            audit.append(replace(first, kind="settled", outcome="ok", upstream_status=200, latency_ms=1.0))
+            audit.append(first._replace(kind="settled", outcome="ok", upstream_status=200, latency_ms=1.0))
 
 
 def measure_log(path: Path) -> dict[str, float]:

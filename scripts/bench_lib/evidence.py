@@ -11,7 +11,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -116,8 +116,8 @@ def _records(number: int) -> Iterator[Record]:
             failed = drawn.random() < _FAILED
             outcome, status = ("error: internal error", 500) if failed else ("ok", 200)
             latency = round(drawn.lognormvariate(5, 1), 3)
-            yield replace(
-                first, kind="settled", at=at + 0.2, outcome=outcome, upstream_status=status, latency_ms=latency
+            yield first._replace(
+                kind="settled", at=at + 0.2, outcome=outcome, upstream_status=status, latency_ms=latency
             )
 
 

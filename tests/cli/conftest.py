@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +129,14 @@ def record(**changes: Any) -> Record:
         reason="allowed",
         message="",
     )
-    return replace(base, **changes)
+    return base._replace(**changes)
 
 
 def relayed(decision_id: str, tool: str, **changes: Any) -> list[Record]:
     """The two records of a relayed call."""
     first = record(decision_id=decision_id, tool=tool)
     said: dict[str, Any] = {"outcome": "ok", "latency_ms": 12.3, "upstream_status": 200}
-    return [first, replace(first, kind="settled", **{**said, **changes})]
+    return [first, first._replace(kind="settled", **{**said, **changes})]
 
 
 def refused(decision_id: str, tool: str, **changes: Any) -> Record:

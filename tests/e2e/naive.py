@@ -302,7 +302,7 @@ def wrong_headers() -> None:
     async def naive(self: HttpClient, outgoing: Outgoing, deliver: Deliver) -> Answer:
         if b'"resources/read"' in outgoing.body:
             said = {**outgoing.headers, "Mcp-Method": "ping", "Mcp-Name": "get_identity"}
-            outgoing = replace(outgoing, headers=said)
+            outgoing = outgoing._replace(headers=said)
         return await sound(self, outgoing, deliver)
 
     method(HttpClient, "post", naive)
@@ -394,7 +394,7 @@ def allowing() -> None:
     """Whatever the policy says, the interceptor lets it through."""
 
     def naive(policy: Policy, call: ToolCall, facts: Facts) -> Decision:
-        return replace(decide(policy, call, facts), effect="allow", limits=())
+        return decide(policy, call, facts)._replace(effect="allow", limits=())
 
     swap(decide, naive)
 

@@ -85,7 +85,7 @@ def test_what_fits_is_no_violation() -> None:
         ({"approved": {}}, "call 8 (sealed) was let through 1 times, and approved 0 times"),
         ({"approved": {4: 1, 8: 1}}, "call 7 (kept) was let through, and nobody approved any of its group"),
         ({"stopped": [(0, 3)]}, "2 calls were let through while everything was stopped (records 1 to 3)"),
-        ({"strict": "r", "records": [replace(SOUND.records[0], tool="open")]}, "let through what its policy denies"),
+        ({"strict": "r", "records": [SOUND.records[0]._replace(tool="open")]}, "let through what its policy denies"),
         ({"most": 0}, "the limit is 0: 1 were let through, 1 arrived"),
         ({"records": SOUND.records[2:]}, "call 1 was answered by the server, and does not stand in the log"),
         (

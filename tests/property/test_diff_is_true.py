@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -126,8 +125,8 @@ def refuses_the_last(strict: Policy, other: Policy, trial: Trial, repetition: Re
     ages = tuple(within - moment for moment in reversed(moments))
     calls = {trial.call.tool: around.session_calls.get(trial.call.tool, 0) + len(ages)}
     since = {**around.seconds_since, **({"u": Decimal(ages[0])} if trial.call.tool == "u" and ages else {})}
-    last = replace(around, now=around.now + within, same=ages, session_calls={**around.session_calls, **calls})
-    facts = replace(trial.facts, circumstances=replace(last, seconds_since=since))
+    last = around._replace(now=around.now + within, same=ages, session_calls={**around.session_calls, **calls})
+    facts = trial.facts._replace(circumstances=last._replace(seconds_since=since))
     before, after = decide(strict, trial.call, facts), decide(other, trial.call, facts)
     return before.reason == "repeat" and after.effect in ("allow", "observe")
 
@@ -157,7 +156,7 @@ def test_witnesses_differ_and_what_is_not_called_looser_is_not(before: Any, afte
         assert rank >= 0 or "looser" in said, (tool, arguments)
         assert rank <= 0 or "tighter" in said, (tool, arguments)
         if not rank and decide(old, call, facts).effect == "allow":
-            assert_limits_agree(said, old, new, Trial(call, replace(facts)))
+            assert_limits_agree(said, old, new, Trial(call, facts._replace()))
 
 
 def assert_limits_agree(said: Collection[str], old: Policy, new: Policy, trial: Trial) -> None:

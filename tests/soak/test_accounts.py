@@ -81,7 +81,7 @@ def test_what_fits_is_sound() -> None:
 def settled(n: int, outcome: str) -> tuple[Record, ...]:
     """The records, of which call `n` was settled otherwise."""
     return tuple(
-        replace(one, outcome=outcome) if (one.decision_id, one.kind) == (f"d{n}", "settled") else one
+        one._replace(outcome=outcome) if (one.decision_id, one.kind) == (f"d{n}", "settled") else one
         for one in SOUND.records
     )
 

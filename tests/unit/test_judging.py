@@ -1,6 +1,5 @@
 """What the judge hands to the decision: everything that is known of the tool, and of the moment."""
 
-from dataclasses import fields, replace
 from typing import Any, cast
 
 from gateway.case import Case, Client, Identity
@@ -34,8 +33,8 @@ def test_nothing_that_is_known_of_a_tool_is_lost_on_the_way_to_the_decision() ->
     case = Case("d1", MESSAGE, b"", Client("c", "1"), 0.0)
     policy = load(b'{"version":"1","default":"allow"}', name="p")
     made = judge._facts(cast(Any, None), case, ToolCall("t", {"a": 1}), policy, now=MIDNIGHT, former=None, same=None)
-    assert made == replace(OF_TOOL, circumstances=made.circumstances)
+    assert made == OF_TOOL._replace(circumstances=made.circumstances)
     assert made.circumstances is not None
     assert (made.circumstances.now, made.circumstances.grant, made.circumstances.client) == (MIDNIGHT, "me", "c")
-    told = [each.name for each in fields(Facts) if getattr(OF_TOOL, each.name) == each.default]
+    told = [name for name, default in Facts._field_defaults.items() if getattr(OF_TOOL, name) == default]
     assert told == ["circumstances"], "a fact that this test does not know may be lost"

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,7 @@ DECIDED = Record(
 
 
 def outcome(number: int, released: Reservation | None = None) -> Outcome:
-    return Outcome(replace(DECIDED, decision_id=f"{number:016}"), MIDNIGHT, "ok", 200, 1.5, released)
+    return Outcome(DECIDED._replace(decision_id=f"{number:016}"), MIDNIGHT, "ok", 200, 1.5, released)
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ async def test_who_waits_is_counted(stage: Stage) -> None:
     assert first.question.id == second.question.id
     (standing,) = stage.state.look(lambda tx: tx.approvals.pending(CLOCK.now()))
     assert standing.waiters == 2
-    judged = await stage.judge(turn=replace(NOW, held=first.question.id))
+    judged = await stage.judge(turn=NOW._replace(held=first.question.id))
     assert isinstance(judged, Decision)
     (standing,) = stage.state.look(lambda tx: tx.approvals.pending(CLOCK.now()))
     assert standing.waiters == 1
@@ -172,7 +172,7 @@ async def test_a_question_that_means_nothing_any_more_goes(stage: Stage) -> None
     held = await stage.judge(turn=FIRST)
     assert isinstance(held, Pending)
     stage.around.policy = load(b'{"version": "1", "default": "allow"}', name="p")
-    assert await stage.passes(turn=replace(NOW, held=held.question.id))
+    assert await stage.passes(turn=NOW._replace(held=held.question.id))
     assert stage.state.look(lambda tx: tx.approvals.named(held.question.id))[0].status == "withdrawn"
 
 

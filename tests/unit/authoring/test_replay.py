@@ -3,7 +3,6 @@
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -62,7 +61,7 @@ def call(tool: str, arguments: Any = None, *, at: float = NOON, values: bool = F
         argument_digest=digest(serialise(given)),
         values=serialise(given).decode() if values else None,
     )
-    return replace(base, **changes)
+    return base._replace(**changes)
 
 
 def denied(tool: str, rule: str, reason: str, **changes: Any) -> Record:
@@ -70,7 +69,7 @@ def denied(tool: str, rule: str, reason: str, **changes: Any) -> Record:
 
 
 def settled(record: Record, **changes: Any) -> Record:
-    return replace(record, kind="settled", **{"outcome": "ok", "upstream_status": 200, **changes})
+    return record._replace(kind="settled", **{"outcome": "ok", "upstream_status": 200, **changes})
 
 
 @pytest.fixture
@@ -175,13 +174,13 @@ def test_with_values_it_is(again: Again) -> None:
 @pytest.mark.parametrize("values", ['{"to": "[redacted]"}', '{"to": "y", "a": 1}', '{"to": ', "[]", "… (+7 bytes)"])
 def test_values_that_are_not_whole_are_not_used(again: Again, values: str) -> None:
     candidate = policy({"send": {"require": [when("args.to", "eq", "x")]}})
-    report = again(candidate, call("send", {"to": "y"}, values=True), replace(call("send", {"to": "y"}), values=values))
+    report = again(candidate, call("send", {"to": "y"}, values=True), call("send", {"to": "y"})._replace(values=values))
     assert (report.by_name, [row.would for row in (*report.changed, *report.doubtful)]) == (1, ["deny", "cannot tell"])
 
 
 def test_names_that_were_cut_are_not_taken_for_all(again: Again) -> None:
     candidate = policy({"send": {"deny_if": [when("args.cc", "exists", True)]}})
-    report = again(candidate, replace(call("send", {"to": "y"}), argument_names=("to", "… (+9 names)")))
+    report = again(candidate, call("send", {"to": "y"})._replace(argument_names=("to", "… (+9 names)")))
     assert [row.would for row in report.doubtful] == ["cannot tell"]
 
 
@@ -271,7 +270,7 @@ def test_what_no_policy_decided_is_left_out(again: Again) -> None:
         policy({}),
         denied("get", "(state)", "state"),
         denied("get", "(no policy)", "no policy"),
-        replace(call(""), method="resources/read"),
+        call("")._replace(method="resources/read"),
         denied("nope", "(unknown tool)", "unknown tool"),
     )
     assert (report.calls, report.same) == (1, 1)
@@ -289,7 +288,7 @@ COLLEAGUES = {"send": {"require": [when("args.to", "regex", "@example\\.com$")]}
 
 def in_part(to: str) -> Record:
     kept = json.dumps({"body": {"$redacted": "content"}, "to": to})
-    return replace(call("send", {"to": to, "body": "hello"}), values=kept)
+    return call("send", {"to": to, "body": "hello"})._replace(values=kept)
 
 
 def test_values_beside_redacted_ones_are_used(again: Again) -> None:
@@ -304,7 +303,7 @@ def test_a_redacted_value_is_never_compared_and_it_is_said(again: Again) -> None
 
 
 def test_redacted_values_of_other_arguments_are_not_used(again: Again) -> None:
-    odd = replace(in_part("kim@example.com"), argument_names=("cc",))
+    odd = in_part("kim@example.com")._replace(argument_names=("cc",))
     report = again(policy({"send": {"deny_if": [when("args.cc", "eq", "x")]}}), odd)
     assert [(row.would, row.unknown) for row in report.doubtful] == [("cannot tell", ("`args.cc` (not kept)",))]
     assert report.by_name == 1
@@ -354,7 +353,7 @@ def test_without_a_digest_nobody_can_tell_once_there_were_enough(again: Again) -
     (row,) = report.doubtful
     assert row.unknown == ("whether the arguments were the same (no digest was kept)",)
     mixed = [call("get", {"a": 1}, session="m"), kept[0], call("get", {"a": 1}, session="m")]
-    found = again(LOOPS, *(replace(record, session="m") for record in mixed))
+    found = again(LOOPS, *(record._replace(session="m") for record in mixed))
     assert changes(found) == [("get", "allow", "cannot tell", "/tools/get/repeat", 1)]
 
 

@@ -1,6 +1,5 @@
 """What is known beside the arguments; and that what is not known refuses, whichever way it is asked."""
 
-from dataclasses import replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -57,22 +56,22 @@ def test_a_fact_is_found(text: str, value: Json) -> None:
 def test_the_hour_is_that_of_the_zone() -> None:
     assert found("time.hour", zone="Asia/Kolkata") == 14
     assert found("time.hour", zone="America/New_York") == 4
-    sunday = replace(FULL, circumstances=replace(CIRCUMSTANCES, now=MONDAY - 86_400))
+    sunday = FULL._replace(circumstances=CIRCUMSTANCES._replace(now=MONDAY - 86_400))
     assert (found("time.weekday", sunday), found("time.weekday", sunday, "Pacific/Auckland")) == (7, 7)
-    assert found("time.weekday", replace(FULL, circumstances=replace(CIRCUMSTANCES, now=MONDAY - 36_000))) == 7
+    assert found("time.weekday", FULL._replace(circumstances=CIRCUMSTANCES._replace(now=MONDAY - 36_000))) == 7
 
 
 @pytest.mark.parametrize("now", [float("nan"), float("inf"), 1e300])
 def test_a_moment_that_is_none_is_unjudgeable(now: float) -> None:
-    assert found("time.hour", replace(FULL, circumstances=replace(CIRCUMSTANCES, now=now))) is UNJUDGEABLE
+    assert found("time.hour", FULL._replace(circumstances=CIRCUMSTANCES._replace(now=now))) is UNJUDGEABLE
 
 
 def test_a_client_without_a_name_has_none() -> None:
-    assert found("client.name", replace(FULL, circumstances=replace(CIRCUMSTANCES, client=""))) is ABSENT
+    assert found("client.name", FULL._replace(circumstances=CIRCUMSTANCES._replace(client=""))) is ABSENT
 
 
 def test_a_hint_of_another_type_is_what_it_is() -> None:
-    assert found("tool.annotations.readOnlyHint", replace(FULL, annotations={"readOnlyHint": "yes"})) == "yes"
+    assert found("tool.annotations.readOnlyHint", FULL._replace(annotations={"readOnlyHint": "yes"})) == "yes"
 
 
 @pytest.mark.parametrize("fact", [fact for fact in FACTS if fact != "tool.name"])
@@ -93,7 +92,7 @@ def test_a_sequence_rule_is_three_lines() -> None:
     policy = load(text.encode(), name="p")
     assert policy.asks_since == {"read"}
     for seconds, effect in ((Decimal(0), "deny"), (Decimal("3599.999999"), "deny"), (Decimal(3600), "allow")):
-        facts = replace(FULL, circumstances=replace(CIRCUMSTANCES, seconds_since={"read": seconds}))
+        facts = FULL._replace(circumstances=CIRCUMSTANCES._replace(seconds_since={"read": seconds}))
         assert decide(policy, CALL, facts).effect == effect
-    never = replace(FULL, circumstances=replace(CIRCUMSTANCES, seconds_since={}))
+    never = FULL._replace(circumstances=CIRCUMSTANCES._replace(seconds_since={}))
     assert decide(policy, CALL, never).effect == "allow"

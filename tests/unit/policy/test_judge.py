@@ -498,7 +498,7 @@ def test_a_policy_says_for_which_tools_it_counts_the_same_calls() -> None:
     ],
 )
 def test_b19_a_tool_that_nobody_has_accepted_is_refused_whatever_the_policy_says(pin: Pin, says: str) -> None:
-    facts = replace(MIRRORED, pin=pin)
+    facts = MIRRORED._replace(pin=pin)
     for judged in (
         policy('{"t": {}}'),
         policy(default="allow", more=', "mode": "observe"'),
@@ -510,4 +510,4 @@ def test_b19_a_tool_that_nobody_has_accepted_is_refused_whatever_the_policy_says
         assert decision.message.startswith(says)
         assert "`keyid-gateway pins diff`" in decision.message
         assert "`keyid-gateway pins accept`" in decision.message
-    assert ask(policy(), facts=replace(facts, mirrored=False)).rule == "(unknown tool)", "which goes before it"
+    assert ask(policy(), facts=facts._replace(mirrored=False)).rule == "(unknown tool)", "which goes before it"

@@ -1,6 +1,5 @@
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -45,7 +44,7 @@ def audit(connection: sqlite3.Connection) -> AuditLog:
 
 
 def changed(record: Record, field: str, text: str) -> Record:
-    return replace(record, **{field: text})  # type: ignore[arg-type] # the fields in TEXTS are
+    return record._replace(**{field: text})  # type: ignore[arg-type] # the fields in TEXTS are
 
 
 def stored(audit: AuditLog, record: Record) -> Record:
@@ -60,14 +59,14 @@ def test_a_decision_comes_back_as_it_was(audit: AuditLog, record: Record) -> Non
 
 
 def test_what_came_of_it_comes_back_as_it_was(audit: AuditLog, record: Record) -> None:
-    settled = replace(
-        record, kind="settled", upstream_status=200, outcome="result", latency_ms=12.345, values='{"to": "a"}'
+    settled = record._replace(
+        kind="settled", upstream_status=200, outcome="result", latency_ms=12.345, values='{"to": "a"}'
     )
     assert stored(audit, settled) == settled
 
 
 def test_a_refusal_comes_back_as_it_was(audit: AuditLog, record: Record) -> None:
-    refused = replace(record, kind="refused", effect="deny", rule="(hidden)", reason="hidden", message="no", tool="")
+    refused = record._replace(kind="refused", effect="deny", rule="(hidden)", reason="hidden", message="no", tool="")
     assert stored(audit, refused) == refused
 
 
@@ -86,15 +85,15 @@ def test_long_text_is_cut_and_says_so(audit: AuditLog, record: Record, field: st
 
 @pytest.mark.parametrize("name", ["a\0b", '"', ",", "…", "\ud800", "é" * 128])
 def test_odd_names_of_arguments_stay_apart(audit: AuditLog, record: Record, name: str) -> None:
-    kept = stored(audit, replace(record, argument_names=(name, "to"))).argument_names
+    kept = stored(audit, record._replace(argument_names=(name, "to"))).argument_names
     assert kept == (name.replace("\ud800", "\\ud800"), "to")
 
 
 def test_many_and_long_names_of_arguments_are_bounded(audit: AuditLog, record: Record) -> None:
     many = tuple(f"{number:03}" for number in range(100))
-    assert stored(audit, replace(record, argument_names=many)).argument_names == (*many[:64], "… (+36 names)")
+    assert stored(audit, record._replace(argument_names=many)).argument_names == (*many[:64], "… (+36 names)")
     long = ("n" * 300,)
-    assert stored(audit, replace(record, argument_names=long)).argument_names == ("n" * 256 + "… (+44 bytes)",)
+    assert stored(audit, record._replace(argument_names=long)).argument_names == ("n" * 256 + "… (+44 bytes)",)
 
 
 @given(text=st.text(alphabet=st.characters(exclude_categories=[]), max_size=500), names=st.lists(st.text(max_size=60)))
@@ -103,14 +102,14 @@ def test_any_text_can_be_recorded(text: str, names: list[str]) -> None:
     migrate(connection)
     audit = SqliteAudit(connection)
     odd = Record("refused", text, 0.0, text, text, text, text, text, text, text, text, "deny", text, text, text)
-    kept = stored(audit, replace(odd, argument_names=tuple(names)))
+    kept = stored(audit, odd._replace(argument_names=tuple(names)))
     connection.close()
     assert kept.tool == text.encode("utf-8", "backslashreplace").decode()
     assert kept.argument_names == tuple(names)
 
 
 async def test_the_log_is_read_in_the_order_it_was_written(state: State, record: Record) -> None:
-    written = [replace(record, at=MIDNIGHT + number) for number in range(5)]
+    written = [record._replace(at=MIDNIGHT + number) for number in range(5)]
     seqs = await state.atomically(lambda tx: [tx.audit.append(each) for each in written])
     entries = [Entry(number, each) for number, each in enumerate(written, start=1)]
     assert seqs == [1, 2, 3, 4, 5]

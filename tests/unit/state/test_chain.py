@@ -5,7 +5,6 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def test_nulls_at_the_end_are_no_part_of_a_record() -> None:
 
 @pytest.mark.parametrize("zero", [0.0, -0.0])
 async def test_a_negative_zero_is_hashed_as_it_is_kept(state: State, path: Path, record: Record, zero: float) -> None:
-    odd = replace(record, at=zero, latency_ms=zero)
+    odd = record._replace(at=zero, latency_ms=zero)
     await state.atomically(lambda tx: tx.audit.append(odd))
     with examining(path) as evidence:
         assert evidence.verify().ok

@@ -4,7 +4,6 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ RECORDS = 1200
 async def log(path: Path, clock: ManualClock, record: Record) -> AsyncIterator[State]:
     state = await State.open(path, clock=clock)
     await state.atomically(
-        lambda tx: [tx.audit.append(replace(record, at=MIDNIGHT + number)) for number in range(RECORDS)]
+        lambda tx: [tx.audit.append(record._replace(at=MIDNIGHT + number)) for number in range(RECORDS)]
     )
     yield state
     state.close()

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -18,10 +17,10 @@ DAY = 86_400
 
 
 def call(number: int, outcome: str | None, **changes: object) -> list[Record]:
-    first = replace(RECORD, decision_id=f"d{number}", at=MIDNIGHT + number, **changes)  # type: ignore[arg-type] # as given
+    first = RECORD._replace(decision_id=f"d{number}", at=MIDNIGHT + number, **changes)  # type: ignore[arg-type] # as given
     if outcome is None:
         return [first]
-    return [first, replace(first, kind="settled", at=first.at + 0.5, outcome=outcome, latency_ms=float(number))]
+    return [first, first._replace(kind="settled", at=first.at + 0.5, outcome=outcome, latency_ms=float(number))]
 
 
 CALLS = [
@@ -31,7 +30,7 @@ CALLS = [
     *call(4, None, grant="other", server="https://other.example/mcp"),
     *call(5, "ok", session="s2", client_name="cursor"),
     *call(6, "no answer: timed out", tool="a[b]*c"),
-    replace(RECORD, kind="pruned", decision_id="p", at=MIDNIGHT + 7, method="audit/prune", tool=""),
+    RECORD._replace(kind="pruned", decision_id="p", at=MIDNIGHT + 7, method="audit/prune", tool=""),
 ]
 
 

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,8 +30,7 @@ def written(path: str | Path = ":memory:", records: int = LOG) -> sqlite3.Connec
     for number in range(records):
         settled = number % 2
         audit.append(
-            replace(
-                RECORD,
+            RECORD._replace(
                 kind="settled" if settled else "decided",
                 decision_id=f"d{number // 2}",
                 at=MIDNIGHT + number / 4,
@@ -229,7 +227,7 @@ def test_the_head_of_an_empty_log_is_found_again() -> None:
 
 REWRITES: dict[str, tuple[Callable[[list[Record]], list[Record]], str, str]] = {
     "edited": (
-        lambda records: [replace(records[0], tool="get_identity"), *records[1:]],
+        lambda records: [records[0]._replace(tool="get_identity"), *records[1:]],
         "record 6 has another hash: the log was rewritten",
         "no record has this hash: the log was rewritten, cut off, or pruned beyond it",
     ),
@@ -272,7 +270,7 @@ def test_without_ends_no_head_can_be_compared(connection: sqlite3.Connection) ->
 
 def test_what_a_pruned_record_says_is_read_with_care(connection: sqlite3.Connection) -> None:
     for values in ("{", "[]", '{"through": "6"}', "{}", None, json.dumps({"through": 6})):
-        SqliteAudit(connection).append(replace(RECORD, kind="pruned", values=values))
+        SqliteAudit(connection).append(RECORD._replace(kind="pruned", values=values))
     assert examined(connection).ok
 
 

@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
@@ -76,7 +75,7 @@ async def test_whether_it_may_be_sent_once_more_is_asked_when_it_could_be(
         assert verdicts == [], "after what the credentials waited for"
         return allowed
 
-    answer = await client.post(replace(OUT, still=still), deliver)
+    answer = await client.post(OUT._replace(still=still), deliver)
     assert answer.fate == ("answered" if allowed else "refused")
     assert shown(upstream) == ["one", "two"][: 1 + allowed]
 

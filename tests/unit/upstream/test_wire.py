@@ -307,7 +307,9 @@ async def test_what_is_informational_is_passed_over(upstream: Scripted, wire: Wi
 async def test_a_list_may_stand_in_several_lines_and_of_anything_else_the_last_counts(
     upstream: Scripted, wire: Wire
 ) -> None:
-    lines = b"WWW-Authenticate: Bearer a=b\r\nDate: 1\r\nwww-authenticate: Basic c=d\r\ndate: 2\r\nContent-Length: 0\r\n"
+    lines = (
+        b"WWW-Authenticate: Bearer a=b\r\nDate: 1\r\nwww-authenticate: Basic c=d\r\ndate: 2\r\nContent-Length: 0\r\n"
+    )
     upstream.script("x", raw(b"HTTP/1.1 401 Unauthorized\r\n" + lines + b"\r\n"))
     response = await wire.request("POST", {}, b'{"method":"x"}')
     assert response.headers == {"www-authenticate": "Bearer a=b, Basic c=d", "date": "2", "content-length": "0"}
