@@ -1,8 +1,8 @@
 """One judged request on its way, on whose behalf it is judged, and what judging asks of the other rooms."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, Self, TypeAlias
 
 from gateway.jsonrpc import Message
 from gateway.policies import NoPolicy
@@ -43,6 +43,10 @@ class Surroundings(Protocol):
         """See to it that what is known of a tool is current. What the upstream answered instead, if it is not."""
         ...
 
+    def ready(self, tool: str) -> State | None:
+        """The state, if `prepare` and `look_up` of this tool have nothing to do or to wait for, as nearly always."""
+        ...
+
     async def state(self) -> State: ...
 
     def in_force(self) -> Policy | NoPolicy: ...
@@ -54,28 +58,27 @@ class Surroundings(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One request on its way: what is judged, the bytes that stand for it, when it came (monotonic)."""
+class Case(NamedTuple):
+    """One request on its way: what is judged, the bytes that stand for it, when it came (monotonic). Made by `of`."""
 
     id: str
     request: Message
     body: bytes
     client: Client
     started: float
-    kind: CaseKind = "call"
+    kind: CaseKind
     """Whose it is: the client's, or that of the gateway, which tries whether it refuses what it is to (`proving`)."""
 
-    call: ToolCall | None = field(init=False)
+    call: ToolCall | None
     """The tool call, or None for another method."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "call", _call(self.request))
-
-
-def _call(request: Message) -> ToolCall | None:
-    if request.method != "tools/call":
-        return None
-    params = request.params
-    name, arguments = params.get("name"), params.get("arguments")
-    return ToolCall(name if isinstance(name, str) else "", arguments if isinstance(arguments, dict) else {})
+    @classmethod
+    def of(
+        cls, identifier: str, request: Message, body: bytes, client: Client, started: float, *, kind: CaseKind = "call"
+    ) -> Self:
+        """A request with the call that it makes, if it is one."""
+        call = None
+        if request.method == "tools/call":
+            name, arguments = request.params.get("name"), request.params.get("arguments")
+            call = ToolCall(name if isinstance(name, str) else "", arguments if isinstance(arguments, dict) else {})
+        return cls(identifier, request, body, client, started, kind, call)

@@ -91,10 +91,12 @@ class Interceptor:
     async def _intercept(self, case: Case, forward: Forward, turn: Turn) -> bytes:
         request = case.request
         try:
-            unknown = await self._prepared(case)
-            state = await self._around.state()
-            if unknown is not None:
-                return await self._unjudged(state, case, unknown)
+            state = self._around.ready(case.call.tool) if case.call is not None else None
+            if state is None:
+                unknown = await self._prepared(case)
+                state = await self._around.state()
+                if unknown is not None:
+                    return await self._unjudged(state, case, unknown)
             alone = self._underway.alone
             admitted = await self._settling.atomically(
                 state, lambda tx: self._judge.admit(tx, state, case, turn), alone=alone
@@ -147,7 +149,7 @@ class Interceptor:
 
     def _case(self, request: Message, client: Client, kind: CaseKind = "call") -> Case:
         identifier = self._ids.next(self._clock.now())
-        return Case(identifier, request, serialise(request.body), client, self._clock.monotonic(), kind)
+        return Case.of(identifier, request, serialise(request.body), client, self._clock.monotonic(), kind=kind)
 
     # --- asking a person ----------------------------------------------------------------------------------------------
 

@@ -113,7 +113,7 @@ class Judge:
     def _admit(self, tx: Transaction, state: State, case: Case, turn: Turn, now: float) -> Judged:
         number, former = self._continued(case)
         same = self._same(case) if former is None else None
-        decision, revision = self.decide(tx, case, now, former, same)
+        decision, revision = self._decide(tx, case, now, former, same)
         charges = self._charges(state, case, decision, former)
         taken: Taken | Exhausted | None = None
         approved: Binding = ()
@@ -154,7 +154,7 @@ class Judge:
     def again(self, tx: Transaction, case: Case, admission: Admission) -> Decision:
         """What the policy in force says by now of a call that was let through, and may be sent once more."""
         own = Exchange(case.id, frozenset(), 1, admission.noted)
-        decision, revision = self.decide(tx, case, self._clock.now(), own)
+        decision, revision = self._decide(tx, case, self._clock.now(), own)
         if decision.effect != "approve":
             return decision
         if self._matter(admission.state, case, decision, revision).binding == admission.approved:
@@ -178,7 +178,7 @@ class Judge:
         tx.audit.append(self.record(state, case, said, "", self._clock.now()))
         return said
 
-    def decide(
+    def _decide(
         self, tx: Transaction, case: Case, now: float, former: Exchange | None, same: bytes | None = None
     ) -> tuple[Decision, str]:
         """The decision of the policy in force at this moment, and that policy's revision.
@@ -275,24 +275,25 @@ class Judge:
         call = case.call
         arguments: Mapping[str, Json] = call.arguments if call else {}
         kept = self._keeping.of(call.tool if call else "", arguments, state.digest)
-        return Record(
-            kind=_kind(case, decision),
-            decision_id=case.id,
-            at=now,
-            grant=self._identity.grant,
-            session=self._identity.session,
-            client_name=case.client.name,
-            client_version=case.client.version,
-            server=self._identity.server,
-            method=case.request.method,
-            tool=call.tool if call else "",
-            policy_revision=revision,
-            effect=decision.effect if decision.effect in ("allow", "observe") else "deny",
-            rule=decision.rule,
-            reason=decision.reason,
-            message=decision.message,
-            argument_names=kept.names,
-            argument_digest=kept.digest,
+        who = self._identity
+        return Record(  # by place, as it is made for every call: by name it takes eight times as long
+            _kind(case, decision),
+            case.id,
+            now,
+            who.grant,
+            who.session,
+            case.client.name,
+            case.client.version,
+            who.server,
+            case.request.method,
+            call.tool if call else "",
+            revision,
+            decision.effect if decision.effect in ("allow", "observe") else "deny",
+            decision.rule,
+            decision.reason,
+            decision.message,
+            kept.names,
+            kept.digest,
             values=kept.values,
         )
 

@@ -37,6 +37,8 @@ class Layered:
         self._changed = changed
         self._parts: Sequence[Policy | NoPolicy | None] = [None] * len(self._layers)
         self._whole: Policy | NoPolicy = NoPolicy("it is being loaded")
+        self.loaded = False
+        """Whether `current` waits for nothing any more: what was loaded once is replaced, and never gone."""
 
     @property
     def in_force(self) -> Policy | NoPolicy:
@@ -57,6 +59,7 @@ class Layered:
         """What is in force, loaded if it never was. Raises `StateError` where the state must be asked and cannot."""
         for layer in reversed(self._layers):
             await layer.current()
+        self.loaded = True
         return self.in_force
 
     async def watch(self) -> None:

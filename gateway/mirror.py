@@ -37,7 +37,7 @@ class Mirror:
         All who wait share one fetch, and its failure. One that began before a change was announced does not count.
         """
         for _ in range(2):
-            if not self._wanted(tool):
+            if not self.wants(tool):
                 return None
             if self._fetching is None or self._fetching.done():
                 self._fetching = asyncio.create_task(self._fetch(like))
@@ -46,7 +46,8 @@ class Mirror:
                 return failed
         return None
 
-    def _wanted(self, tool: str) -> bool:
+    def wants(self, tool: str) -> bool:
+        """Whether the list has to be fetched before anybody can say what `tool` is."""
         catalogue = self.catalogue
         if catalogue.stale or (not catalogue.complete and (self._whole or not catalogue)):
             return True

@@ -49,6 +49,9 @@ class Proven:
     async def look_up(self, tool: str, request: Message) -> Answer | None:
         return None if tool == self._name else await self._around.look_up(tool, request)
 
+    def ready(self, tool: str) -> State | None:
+        return None if tool == self._name else self._around.ready(tool)
+
     async def state(self) -> State:
         return await self._around.state()
 

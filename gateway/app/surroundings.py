@@ -68,6 +68,12 @@ class Rooms:
             await self.note_policy(file)
         return policy
 
+    def ready(self, tool: str) -> State | None:
+        state, policies = self._state.state, self._policies
+        if state is None or not policies.loaded or policies.file not in (None, self._noted):
+            return None
+        return None if self._mirror.wants(tool) or not self._pinned.settled(tool) else state
+
     async def state(self) -> State:
         return await self._state.get()
 

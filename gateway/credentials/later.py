@@ -3,6 +3,8 @@
 They are needed when somebody has signed in at this upstream, or when it refuses a request.
 """
 
+import os
+
 from gateway.clock import Clock
 from gateway.credentials import Challenge, Credentials
 from gateway.credentials.client import Client
@@ -13,7 +15,7 @@ class Later:
 
     def __init__(self, client: Client, clock: Clock, *, sign_in: bool, others: bool) -> None:
         self._client = client
-        self._file = client.file
+        self._file = str(client.file)
         self._clock = clock
         self._sign_in = sign_in
         self._others = others
@@ -21,7 +23,7 @@ class Later:
 
     async def authorization(self) -> str | None:
         """See `Credentials`."""
-        if self._oauth is None and not self._file.exists():
+        if self._oauth is None and not os.access(self._file, os.F_OK):  # asked before every request
             return None
         return await self._loaded().authorization()
 

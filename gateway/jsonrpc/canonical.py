@@ -7,18 +7,17 @@ The text is for comparing, never for relaying: half a surrogate pair, which no t
 that are not whole.
 """
 
-import json
 from decimal import Decimal
 from typing import Final, NoReturn
 
-from gateway.jsonrpc.text import Json
+from gateway.jsonrpc.text import Json, encoder
 
 _MARK: Final = "\ud800"
 
 
 def canonical(value: Json) -> bytes:
     """The bytes that stand for a value, ASCII."""
-    return _ENCODER.encode(value).encode("ascii")
+    return _encode(value).encode("ascii")
 
 
 def _plain(value: object) -> int | str:
@@ -41,11 +40,4 @@ def _unknown(value: object) -> NoReturn:
     raise TypeError(f"not a JSON value: {type(value).__name__}")
 
 
-_ENCODER: Final = json.JSONEncoder(
-    ensure_ascii=True,
-    sort_keys=True,
-    separators=(",", ":"),
-    default=_plain,
-    check_circular=False,
-    allow_nan=False,
-)
+_encode: Final = encoder(ascii_only=True, default=_plain, sort_keys=True)

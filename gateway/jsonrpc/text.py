@@ -221,24 +221,31 @@ def _unknown(value: object) -> NoReturn:
     raise TypeError(f"not a JSON value: {type(value).__name__}")
 
 
-def _encoder(quote: Callable[[str], str]) -> Callable[[object], str]:
-    """The encoder of the standard library, made once: its `encode` makes its inner one anew for every value."""
-    encoder = json.JSONEncoder(
-        ensure_ascii=quote is encode_basestring_ascii,
+def encoder(
+    *, ascii_only: bool, default: Callable[[object], object], sort_keys: bool = False
+) -> Callable[[object], str]:
+    """What writes values on one line; `default` stands in for what JSON has no form for, as in `json.JSONEncoder`.
+
+    The standard library's encoder, made once: its `encode` makes its inner one anew for every value.
+    """
+    made = json.JSONEncoder(
+        ensure_ascii=ascii_only,
+        sort_keys=sort_keys,
         separators=(",", ":"),
-        default=_unknown,
+        default=default,
         check_circular=False,
         allow_nan=False,
     )
     make: Callable[..., Callable[[object, int], Iterable[str]]] | None = getattr(json.encoder, "c_make_encoder", None)
     if make is None:  # an interpreter without it
-        return encoder.encode
-    inner = make(None, _unknown, quote, None, ":", ",", False, False, False)  # noqa: FBT003 - it takes no names
+        return made.encode
+    quote = encode_basestring_ascii if ascii_only else encode_basestring
+    inner = make(None, default, quote, None, ":", ",", sort_keys, False, False)  # noqa: FBT003 - it takes no names
     return lambda value: "".join(inner(value, 0))
 
 
-_unicode = _encoder(encode_basestring)
-_ascii = _encoder(encode_basestring_ascii)
+_unicode = encoder(ascii_only=False, default=_unknown)
+_ascii = encoder(ascii_only=True, default=_unknown)
 _WORDS: Mapping[bool | None, str] = {True: "true", False: "false", None: "null"}
 
 

@@ -98,12 +98,16 @@ class Pinned:
             return facts
         return facts._replace(pin=pin)
 
+    def settled(self, tool: str) -> bool:
+        """Whether there is nothing to be compared of a tool before a decision."""
+        return self._mode == "off" or tool not in self._catalogue or self._pin(tool) == "kept"
+
     async def settle(self, tool: str) -> None:
         """Before a decision: compare what is announced of a tool, where it is not known to be as it was accepted.
 
         Raises `StateError` under `enforce`.
         """
-        if self._mode == "off" or tool not in self._catalogue or self._pin(tool) == "kept":
+        if self.settled(tool):
             return
         if self._mode == "warn":
             if not self._is_looked_at(tool):

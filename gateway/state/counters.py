@@ -207,10 +207,14 @@ def take(counters: Counters, charges: Sequence[Charge], now: float) -> Taken | E
 
     What limits that are only being tried out count is what they would have counted: all of them together, or none.
     """
-    reserved = counters.reserve([charge for charge in charges if not charge.limit.observed], now)
+    tried_out = [charge for charge in charges if charge.limit.observed]
+    binding = [charge for charge in charges if not charge.limit.observed] if tried_out else charges
+    reserved = counters.reserve(binding, now)
     if isinstance(reserved, Exhausted):
         return reserved
-    tried = counters.reserve([charge for charge in charges if charge.limit.observed], now)
+    if not tried_out:
+        return Taken(reserved)
+    tried = counters.reserve(tried_out, now)
     if isinstance(tried, Exhausted):
         return Taken(reserved, tried)
     return Taken(Reservation((*reserved.holds, *tried.holds)))

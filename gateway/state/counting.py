@@ -4,7 +4,7 @@ import math
 import sqlite3
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from gateway.errors import StateError
 from gateway.state.amounts import minus, parse, plus
@@ -21,6 +21,8 @@ _BY_KEY: Final = f"SELECT {_ROW} FROM counters WHERE identity = ?"  # noqa: S608
 _BY_NUMBER: Final = f"SELECT {_ROW} FROM counters WHERE id = ?"  # noqa: S608 - constants
 _ALL: Final = f"SELECT {_ROW}, {_KEY} FROM counters ORDER BY id"  # noqa: S608 - constants
 _CHARGE: Final = "UPDATE counters SET newest = ?, used = ?, serial = ? WHERE id = ?"
+_Charged: TypeAlias = tuple[int, str, int, int]
+"""The values of `_CHARGE`."""
 _CREATE: Final = (
     f"INSERT INTO counters (identity, newest, used, serial, {_KEY}) "  # noqa: S608 - constants
     f"VALUES (?, ?, '0', 0{', ?' * 10})"
@@ -55,7 +57,9 @@ class SqliteCounters:
                 self._tidy(charge, moment)
                 return standing
             found.append((charge, row, standing))
-        return Reservation(tuple([self._take(*each, moment) for each in found]))
+        taken = [self._taken(*each, moment) for each in found]
+        self._connection.executemany(_CHARGE, [row for _, row in taken])
+        return Reservation(tuple([hold for hold, _ in taken]))
 
     def _reserve_in_turn(self, charges: Sequence[Charge], moment: int) -> Reservation | Exhausted:
         """Charges of which two are of one counter: each must see what the one before it took."""
@@ -105,13 +109,19 @@ class SqliteCounters:
         self._forget(self._connection.execute(_LEFTOVERS, given))
 
     def _take(self, charge: Charge, found: Row | None, standing: Standing, moment: int) -> Hold:
+        hold, row = self._taken(charge, found, standing, moment)
+        self._connection.execute(_CHARGE, row)
+        return hold
+
+    def _taken(self, charge: Charge, found: Row | None, standing: Standing, moment: int) -> tuple[Hold, _Charged]:
+        """A charge that fits, and what its row comes to, which is still to be written."""
         row = found or self._create(charge.key, moment)
         at, serial = max(row.newest, moment), row.serial + 1
         self._windows[charge.key.strategy].keep(row, standing, serial, at, charge.cost)
         used = plus(standing.used, charge.cost)
-        self._connection.execute(_CHARGE, (at, str(used), serial, row.id))
-        self._known.rows()[charge.key.identity] = row._replace(newest=at, used=used, serial=serial)
-        return Hold(row.id, serial, at, charge)
+        charged = Row(row.id, at, used, serial, row.refund_window, row.refunded, row.span)
+        self._known.rows()[charge.key.identity] = charged
+        return Hold(row.id, serial, at, charge), (at, str(used), serial, row.id)
 
     def _standing(self, charge: Charge, row: Row | None, moment: int) -> Standing | Exhausted:
         """What is used before `charge`, or that it does not fit."""

@@ -42,6 +42,9 @@ class Around:
     async def look_up(self, tool: str, request: Message) -> Answer | None:
         raise NotImplementedError
 
+    def ready(self, tool: str) -> State | None:
+        raise NotImplementedError
+
     async def state(self) -> State:
         raise NotImplementedError
 
@@ -71,7 +74,7 @@ class Stage:
         line = f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params_text}}}'
         message = parse(line.encode())
         assert isinstance(message, Message)
-        case = Case(f"d{self.count}", message, message.raw, Client("c", "1"), 0.0)
+        case = Case.of(f"d{self.count}", message, message.raw, Client("c", "1"), 0.0)
         judge = Judge(self.identity, self.around, CLOCK)
         return await self.state.atomically(lambda tx: judge.admit(tx, self.state, case, turn))
 
