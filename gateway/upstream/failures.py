@@ -80,7 +80,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> int | None:
 
     A date is read against the server's own clock where it tells it, so that ours need not agree with it.
     """
-    value = headers.get("retry-after", "").strip()
+    if "retry-after" not in headers:
+        return None
+    value = headers["retry-after"].strip()
     if _DIGITS.fullmatch(value):
         return min(int(value[:9]), _LONGEST_WAIT)
     then = _seconds(value)

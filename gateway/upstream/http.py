@@ -77,17 +77,18 @@ class HttpClient:
         self.limits = limits
         self._given = dict(headers)
         self._headers = {"User-Agent": "keyid-gateway", **headers}
+        self._of_session: tuple[Mapping[str, str], Mapping[str, str]] | None = None
         self._wire = Wire(url, connect_timeout=limits.connect_timeout)
         self._clock = clock or SystemClock()
         self._drains: set[asyncio.Task[None]] = set()
 
     async def post(self, outgoing: Outgoing, deliver: Deliver) -> Answer:
         """Send one message; messages that precede its answer on the stream are delivered in their order."""
-        headers = {**self._headers, **outgoing.headers, "Content-Type": "application/json", "Accept": _ACCEPT}
+        headers = self._all_headers(outgoing)
         patience = Patience(outgoing.timeout, outgoing.setting, self.limits.call_ceiling)
         deliver = patience.watching(outgoing.token, deliver)
         try:
-            async with patience:
+            async with patience.time:
                 response = await self._request(
                     "POST", headers, outgoing.body, patience, fresh=outgoing.fresh, aside=outgoing.id is None
                 )
@@ -105,6 +106,15 @@ class HttpClient:
             return self._silent()
         except Broken as error:
             return Answer("unknown", failure=str(error), lost=True)
+
+    def _all_headers(self, outgoing: Outgoing) -> Mapping[str, str]:
+        """All headers of a POST. A session has the same for each of its requests, which are put together once."""
+        if self._of_session is not None and self._of_session[0] is outgoing.headers:
+            return self._of_session[1]
+        headers = {**self._headers, **outgoing.headers, "Content-Type": "application/json", "Accept": _ACCEPT}
+        if outgoing.resumable:
+            self._of_session = outgoing.headers, headers
+        return headers
 
     async def _request(
         self,

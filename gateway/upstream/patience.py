@@ -7,8 +7,7 @@ what it is given, the time stands still: that is no fault of the server's.
 """
 
 import asyncio
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from gateway.jsonrpc import Id, Message
 from gateway.upstream import Deliver
@@ -18,7 +17,7 @@ _AT_ONCE_SECONDS: Final = 0.01
 
 
 class Patience:
-    """The time of one exchange, as a context: `TimeoutError` leaves it when there is none left, and `spent` says why.
+    """The time of one exchange: `TimeoutError` leaves the context `time` when none is left, and `spent` says why.
 
     `seconds` is None for a request that has no end, such as one that listens.
     """
@@ -31,18 +30,9 @@ class Patience:
         self._began = self._now()
         self._last = self._began + self._ceiling
         self._progressed = False
-        self._timeout = asyncio.timeout(seconds)
+        self.time = asyncio.timeout(seconds)
         self.sent = False
         """Whether the request may have arrived."""
-
-    async def __aenter__(self) -> Self:
-        await self._timeout.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._timeout.__aexit__(kind, error, trace)
 
     def begin(self) -> None:
         """The request is written."""
@@ -62,12 +52,12 @@ class Patience:
             return deliver
 
         async def delivered(message: Message) -> None:
-            due, began = self._timeout.when(), self._now()
-            self._timeout.reschedule(None)
+            due, began = self.time.when(), self._now()
+            self.time.reschedule(None)
             await deliver(message)
             waited = self._now() - began
             self._last += waited
-            self._timeout.reschedule(None if due is None else due + waited)
+            self.time.reschedule(None if due is None else due + waited)
             if token is not None and _is_progress(message, token):
                 self._progressed = True
                 self._renew()
@@ -89,7 +79,7 @@ class Patience:
 
     def _renew(self) -> None:
         if self._seconds is not None:
-            self._timeout.reschedule(min(self._now() + self._seconds, self._last))
+            self.time.reschedule(min(self._now() + self._seconds, self._last))
 
 
 def _is_progress(message: Message, token: Id) -> bool:

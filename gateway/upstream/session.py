@@ -19,7 +19,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.jsonrpc import Json, Message, serialise
 from gateway.upstream import Answer, Deliver, Still
@@ -59,10 +59,13 @@ class Session:
     opening: Mapping[str, Json]
     """The params of the client's `initialize`."""
 
-    @property
-    def headers(self) -> dict[str, str]:
+    headers: Mapping[str, str] = field(init=False, compare=False, repr=False)
+    """What each request in it carries."""
+
+    def __post_init__(self) -> None:
         headers = {"Mcp-Session-Id": self.id} if self.id is not None else {}
-        return headers | ({"MCP-Protocol-Version": self.version} if self.version else {})
+        headers |= {"MCP-Protocol-Version": self.version} if self.version else {}
+        object.__setattr__(self, "headers", headers)
 
 
 class Upstream:
@@ -239,13 +242,14 @@ class Upstream:
         limits = self._http.limits
         timeout: float | None = limits.request_timeout
         setting = "--request-timeout"
-        if message.method in _UNTIMED:
-            timeout = None
-        elif message.method in _PATIENT:
+        if message.method in _PATIENT:
             timeout, setting = limits.call_timeout, "--call-timeout"
+        elif message.method in _UNTIMED:
+            timeout = None
         identifier = message.id if message.kind == "request" else None
         token = message.meta.get("progressToken")
-        in_session = self._session is not None and message.method != "initialize" and not is_modern(message)
+        modern = is_modern(message)
+        in_session = self._session is not None and message.method != "initialize" and not modern
         resumable = in_session and identifier is not None
         outgoing = Outgoing(
             body,
@@ -257,7 +261,7 @@ class Upstream:
             token if isinstance(token, str | int) else None,
             still=still,
         )
-        deliver = self._deliver_stateless if is_modern(message) else self._deliver
+        deliver = self._deliver_stateless if modern else self._deliver
         answer = await self._http.post(outgoing, deliver)
         if answer.lost and message.method in _READS:
             return await self._http.post(outgoing._replace(fresh=True), deliver)

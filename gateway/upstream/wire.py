@@ -116,6 +116,7 @@ class Wire:
         self._free = asyncio.Semaphore(most)
         self._aside = asyncio.Semaphore(max(1, min(_MAX_ASIDE, most // 8)))
         self._idle: list[Connection] = []
+        self._last: tuple[str, str, Mapping[str, str], str] | None = None
         self._buffer = bytearray(_READ_BYTES)
         self._tls: ssl.SSLContext | None = None
 
@@ -183,7 +184,12 @@ class Wire:
 
     def _head(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """The head of a request (RFC 9112, sections 3 and 5). What a header cannot carry is not sent at all."""
-        lines = f"{method} {target} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{_fields(headers)}"
+        last = self._last
+        if last is not None and last[2] is headers and last[1] == target and last[0] == method:
+            lines = last[3]
+        else:
+            lines = f"{method} {target} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{_fields(headers)}"
+            self._last = (method, target, headers, lines) if len(lines) <= _KEPT_LENGTH else None
         length = f"Content-Length: {len(body)}\r\n" if body else ""
         return f"{lines}{length}\r\n".encode("latin-1")
 
