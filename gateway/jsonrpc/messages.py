@@ -29,6 +29,7 @@ INTERNAL_ERROR = -32603
 
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _CALL_PARAMS = frozenset({"name", "arguments", "_meta", "task", "inputResponses", "requestState"})
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONGEST_FOLDED = 64
 """Characters; every known name is shorter, and normalising makes no name shorter."""
 
@@ -195,13 +196,15 @@ _FOLDED = {names: {fold(name): name for name in names} for names in (_ENVELOPE, 
 
 def parse_upstream(data: bytes) -> Message | Refusal:
     """A message of the upstream. Its `raw` is one line that every client reads as it was read here."""
+    marked = data.startswith(_BYTE_ORDER_MARK)
     try:
-        body, doubled = loads_leniently(data.decode("utf-8-sig"), max_depth=4 * MAX_DEPTH)
+        text = str(data[len(_BYTE_ORDER_MARK) :] if marked else data, "utf-8")
+        body, doubled = loads_leniently(text, max_depth=4 * MAX_DEPTH)
     except (ValueError, RecursionError) as error:
         return Refusal(PARSE_ERROR, _words(error))
     if not isinstance(body, dict) or _upstream_fault(body):
         return Refusal(INVALID_REQUEST, "not a JSON-RPC message")
-    verbatim = not doubled and b"\n" not in data and b"\r" not in data and not data.startswith(b"\xef\xbb\xbf")
+    verbatim = not (doubled or marked or b"\n" in data or b"\r" in data)
     raw = data if verbatim else serialise(body)
     identifier = body.get("id")
     known = identifier if is_id(identifier) else None

@@ -22,6 +22,7 @@ from typing import Final, NamedTuple, Protocol
 from gateway.jsonrpc import Json
 from gateway.policy.amounts import ONE, Unmeasurable, measure
 from gateway.policy.decision import Limit, Scope, Strategy
+from gateway.state.amounts import minus
 
 _PER_DIGITS: Final = 32
 
@@ -66,15 +67,21 @@ class CounterKey:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """`cost` to be counted against `limit` in the counter named `key`. The cost is finite and not negative."""
+    """`cost` to be counted against `limit` in the counter named `key`. The cost is finite and not negative.
+
+    Raises `StateError` where the amounts have too many digits to be counted exactly.
+    """
 
     limit: Limit
     key: CounterKey
     cost: Decimal = ONE
+    room: Decimal = field(init=False, compare=False, repr=False)
+    """The most that may be used before it: the maximum less the cost."""
 
     def __post_init__(self) -> None:
         if not self.cost.is_finite() or self.cost < 0:
             raise ValueError(f"a cost is a finite number, not negative: `{self.cost}`")
+        object.__setattr__(self, "room", minus(self.limit.maximum, self.cost))
 
 
 class Hold(NamedTuple):

@@ -48,18 +48,18 @@ class SqliteCounters:
             return Reservation()
         if len(charges) > 1 and len({charge.key.identity for charge in charges}) < len(charges):
             return self._reserve_in_turn(charges, _microseconds(now))
-        moment = _microseconds(now)
+        moment, known = _microseconds(now), self._known.rows()
         found: list[tuple[Charge, Row | None, Standing]] = []
         for charge in charges:
-            row = self._find(charge.key)
+            row = known.get(charge.key.identity) or self._find(charge.key)
             standing = self._standing(charge, row, moment)
             if isinstance(standing, Exhausted):  # nothing was written yet
                 self._tidy(charge, moment)
                 return standing
             found.append((charge, row, standing))
-        taken = [self._taken(*each, moment) for each in found]
-        self._connection.executemany(_CHARGE, [row for _, row in taken])
-        return Reservation(tuple([hold for hold, _ in taken]))
+        holds, changed = zip(*[self._taken(*each, moment, known) for each in found], strict=True)
+        self._connection.executemany(_CHARGE, changed)
+        return Reservation(holds)
 
     def _reserve_in_turn(self, charges: Sequence[Charge], moment: int) -> Reservation | Exhausted:
         """Charges of which two are of one counter: each must see what the one before it took."""
@@ -109,23 +109,25 @@ class SqliteCounters:
         self._forget(self._connection.execute(_LEFTOVERS, given))
 
     def _take(self, charge: Charge, found: Row | None, standing: Standing, moment: int) -> Hold:
-        hold, row = self._taken(charge, found, standing, moment)
+        hold, row = self._taken(charge, found, standing, moment, self._known.rows())
         self._connection.execute(_CHARGE, row)
         return hold
 
-    def _taken(self, charge: Charge, found: Row | None, standing: Standing, moment: int) -> tuple[Hold, _Charged]:
+    def _taken(
+        self, charge: Charge, found: Row | None, standing: Standing, moment: int, known: dict[bytes, Row]
+    ) -> tuple[Hold, _Charged]:
         """A charge that fits, and what its row comes to, which is still to be written."""
         row = found or self._create(charge.key, moment)
-        at, serial = max(row.newest, moment), row.serial + 1
+        serial, at = row.serial + 1, max(row.newest, moment)
         self._windows[charge.key.strategy].keep(row, standing, serial, at, charge.cost)
         used = plus(standing.used, charge.cost)
         charged = Row(row.id, at, used, serial, row.refund_window, row.refunded, row.span)
-        self._known.rows()[charge.key.identity] = charged
+        known[charge.key.identity] = charged
         return Hold(row.id, serial, at, charge), (at, str(used), serial, row.id)
 
     def _standing(self, charge: Charge, row: Row | None, moment: int) -> Standing | Exhausted:
         """What is used before `charge`, or that it does not fit."""
-        room = minus(charge.limit.maximum, charge.cost)
+        room = charge.room
         if room < 0:
             return Exhausted(charge, None)
         if row is None:
@@ -142,13 +144,13 @@ class SqliteCounters:
 
         A charge that would never fit has not looked at the counter: it leaves no trace, not even of the time.
         """
-        if charge.cost > charge.limit.maximum:
+        if charge.room < 0:
             return
         row, window = self._find(charge.key), self._windows[charge.key.strategy]
         if row is None:
             return
         at = max(row.newest, moment)
-        standing = window.standing(row, at, minus(charge.limit.maximum, charge.cost))
+        standing = window.standing(row, at, charge.room)
         if standing.expired:
             window.forget(row, standing)
             changed = (at, str(standing.used), row.id)

@@ -76,7 +76,10 @@ class Database:
 
         Raises `StateError` when the file stays locked for `patience` seconds, or cannot be written.
         """
-        await self._when_free(self._begin, patience)
+        try:
+            self._begin()  # nearly always the file is free
+        except sqlite3.Error:
+            await self._when_free(self._begin, patience)
         return self._run(work)
 
     def at_once(self, work: Callable[[], object]) -> bool:

@@ -103,6 +103,7 @@ FACTS = st.builds(
     schema=st.sampled_from([None, *SCHEMAS]),
     annotations=st.sampled_from([None, {}, {"readOnlyHint": True}]),
     circumstances=st.none() | CIRCUMSTANCES,
+    pin=st.just("kept"),
 )
 STRICTNESS = {"allow": 0, "observe": 0, "approve": 1, "deny": 2}
 
