@@ -10,6 +10,7 @@ It is recognised **by its method**, never by its shape:
 | `tasks/*` | passes for a task that a judged call created, else as a task that does not exist; not while stopped |
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from gateway import replies
@@ -133,18 +134,18 @@ class Dispatch:
 
     def _forwarder(self, message: Message) -> Forward:
         async def forward(body: bytes, still: Still) -> Answer:
-            answer = await self._request(message, body, still)
+            answer = await self._upstream.request(message, body=body, schema=self._schema(message), still=still)
             if _refused_for_headers(answer) and await self._looked_again(message) and await still():
-                answer = await self._request(message, body, still)
+                answer = await self._upstream.request(message, body=body, schema=self._schema(message), still=still)
             self._tasks.note(answer)
             return self._questions.checked(message, answer)
 
         return forward
 
-    async def _request(self, message: Message, body: bytes, still: Still) -> Answer:
+    def _schema(self, message: Message) -> Mapping[str, Json] | None:
+        """The input schema of the tool that a request names, if it does."""
         name = message.params.get("name")
-        schema = self._mirror.catalogue.input_schema(name) if isinstance(name, str) else None
-        return await self._upstream.request(message, body=body, schema=schema, still=still)
+        return self._mirror.catalogue.input_schema(name) if isinstance(name, str) else None
 
     async def _looked_again(self, message: Message) -> bool:
         """Fetch the tools anew, because a call was refused for headers made from a schema that is out of date."""

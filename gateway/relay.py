@@ -148,7 +148,8 @@ class Relay:
             self._run(message, identifier)
 
     def _run(self, message: Message, identifier: Id) -> None:
-        task = self._start(self._answer(message, self._handshake))
+        task = asyncio.create_task(self._answer(message, self._handshake))
+        self._others.add(task)
         self._running[identifier] = message, task
         task.add_done_callback(lambda _: self._ended(message, identifier, task))
         if message.method == "subscriptions/listen":
@@ -171,6 +172,7 @@ class Relay:
 
     def _ended(self, message: Message, identifier: Id, task: asyncio.Task[None]) -> None:
         """A request is over. One that ended by a fault of ours is answered all the same: no client waits for ever."""
+        self._others.discard(task)
         self._running.pop(identifier, None)
         self._person.over(identifier)
         self._notices.stops(identifier)

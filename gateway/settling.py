@@ -69,7 +69,7 @@ class Settling:
 
         `alone`: there will be a pause soon, which is time enough for what gives nothing back.
         """
-        if alone and not any(each.released is not None for each in self._waiting):
+        if alone and not (self._waiting and any(each.released is not None for each in self._waiting)):
             return await state.atomically(work)
         written = 0
 

@@ -16,6 +16,7 @@ import select
 import socket
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Final, cast
 
 import httptools
@@ -70,6 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = memoryview(buffer)
         self._parser = httptools.HttpResponseParser(self)
         self._now = loop.time
+        self._poll: Callable[[int], object] | None = None
         self._future = loop.create_future
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -158,7 +160,21 @@ class Connection(asyncio.BufferedProtocol):
         """Whether the connection may carry another exchange: it was not idle for longer, and nobody closed it."""
         if self._transport is None or self._transport.is_closing() or self._lost or not self._reusable:
             return False
-        return self._now() - self._idle_since < idle_seconds and not _has_news(self._transport)
+        return self._now() - self._idle_since < idle_seconds and not self._has_news(self._transport)
+
+    def _has_news(self, transport: asyncio.Transport) -> bool:
+        """Whether the system has anything to say of an idle connection: nothing that could come on one is good news."""
+        found = transport.get_extra_info("socket")
+        if found is None or found.fileno() < 0:
+            return True
+        if sys.platform == "win32":  # it has no `poll`
+            readable, _, _ = select.select([found.fileno()], [], [], 0)
+            return bool(readable)
+        if self._poll is None:
+            poll = select.poll()
+            poll.register(found.fileno(), select.POLLIN)
+            self._poll = poll.poll
+        return bool(self._poll(0))
 
     def abort(self) -> None:
         """Drop the connection."""
@@ -271,16 +287,3 @@ class Connection(asyncio.BufferedProtocol):
             self._complete = True
             self._beside = 0
             self._reusable = self._parser.should_keep_alive()
-
-
-def _has_news(transport: asyncio.Transport) -> bool:
-    """Whether the system has anything to say of an idle connection: nothing that could come on one is good news."""
-    found = transport.get_extra_info("socket")
-    if found is None or found.fileno() < 0:
-        return True
-    if sys.platform == "win32":  # it has no `poll`
-        readable, _, _ = select.select([found.fileno()], [], [], 0)
-        return bool(readable)
-    poll = select.poll()
-    poll.register(found.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
