@@ -7,6 +7,7 @@ import json
 import select
 import socket
 import socketserver
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -193,9 +194,18 @@ def _event(item: Json | bytes, asked: Asked) -> bytes:
 
 
 class Scripted:
-    """The upstream, on a thread while the `with` block lasts; `stop` and `start` take it away and bring it back."""
+    """The upstream, on a thread while the `with` block lasts; `stop` and `start` take it away and bring it back.
 
-    def __init__(self, tools: Sequence[str] = ("one",), capabilities: Mapping[str, Json] | None = None) -> None:
+    With `tls`, it is one over https.
+    """
+
+    def __init__(
+        self,
+        tools: Sequence[str] = ("one",),
+        capabilities: Mapping[str, Json] | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.tools = list(tools)
         self.capabilities = dict(capabilities or {"tools": {"listChanged": True}})
         self.sessions = 0
@@ -204,6 +214,7 @@ class Scripted:
         self._scripts: dict[str, deque[Reply]] = {}
         self._changed = threading.Condition()
         self._port = 0
+        self._tls = tls
         self._server: _Server | None = None
 
     def __enter__(self) -> Self:
@@ -215,11 +226,11 @@ class Scripted:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/mcp"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self._port}/mcp"
 
     def start(self) -> None:
         """Listen, on the same port as before."""
-        self._server = _Server(self._port, self._answer)
+        self._server = _Server(self._port, self._answer, self._tls)
         self._port = self._server.server_address[1]
 
     def stop(self) -> None:
@@ -307,8 +318,9 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = False
     request_queue_size = 1024
 
-    def __init__(self, port: int, answer: Reply) -> None:
+    def __init__(self, port: int, answer: Reply, tls: ssl.SSLContext | None) -> None:
         self.answer = answer
+        self.tls = tls
         self.connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), _Connection)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), name="scripted")
@@ -338,9 +350,19 @@ class _Connection(socketserver.StreamRequestHandler):
     server: _Server
     disable_nagle_algorithm = True
 
+    def setup(self) -> None:
+        if self.server.tls is not None:
+            self.server.connections.discard(self.request)
+            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+            self.server.connections.add(self.request)
+        super().setup()
+
     def finish(self) -> None:
         with suppress(OSError):
             super().finish()
+        if self.server.tls is not None:  # the server knows only what it was made from
+            self.server.connections.discard(self.request)
+            self.request.close()
 
     def handle(self) -> None:
         with suppress(OSError):
