@@ -10,7 +10,7 @@ It is recognised **by its method**, never by its shape:
 | `tasks/*` | passes for a task that a judged call created, else as a task that does not exist; not while stopped |
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from gateway import replies
@@ -76,9 +76,9 @@ class Dispatch:
             return replies.error(message.id, METHOD_NOT_FOUND, "unknown method: it only looks like `tools/call`")
         return await self.judged(message, self._forwarder(message))
 
-    async def judged(self, message: Message, forward: Forward) -> bytes:
+    def judged(self, message: Message, forward: Forward) -> Awaitable[bytes]:
         """The line that answers a request which is judged; `forward` is how it is done if it may be."""
-        return await self._interceptor.intercept(message, self._identify(message), forward)
+        return self._interceptor.intercept(message, self._identify(message), forward)
 
     async def passes(self, notification: Message) -> bool:
         """Whether a notification of the client may go to the server: one of its own making may ask for anything.

@@ -15,7 +15,7 @@ nothing: no limit, no tally, no last call.
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -94,8 +94,13 @@ class Proving:
         self._unavailable: Decision | None = None
         self._running: asyncio.Task[None] | None = None
 
-    async def intercept(self, request: Message, client: Client, forward: Forward) -> bytes:
+    def intercept(self, request: Message, client: Client, forward: Forward) -> Awaitable[bytes]:
         """As the interceptor does, or a refusal because it cannot be relied on."""
+        if self._wanted or self._fault is not None or self._unavailable is not None:
+            return self._doubted(request, client, forward)
+        return self._interceptor.intercept(request, client, forward)
+
+    async def _doubted(self, request: Message, client: Client, forward: Forward) -> bytes:
         if self._wanted:
             try:
                 await self.prove()

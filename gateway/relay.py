@@ -232,7 +232,8 @@ class Relay:
     # --- requests -----------------------------------------------------------------------------------------------------
 
     async def _answer(self, message: Message, before: asyncio.Task[None] | None) -> None:
-        await _after(before)
+        if before is not None:
+            await _after(before)
         try:
             line = await self._line(message)
         except GatewayError as error:

@@ -197,18 +197,17 @@ def serialise(value: object, *, ascii_only: bool | None = None) -> bytes:
     `ascii_only=None` writes characters as they are and falls back to escapes for half a surrogate pair, which UTF-8
     cannot carry; `False` raises `UnicodeEncodeError` for it.
     """
-    if ascii_only is None:
-        try:
-            return serialise(value, ascii_only=False)
-        except UnicodeEncodeError:
-            return serialise(value, ascii_only=True)
     try:
-        return (_ascii if ascii_only else _unicode)(value).encode()
-    except _HasNumber:
-        quote = encode_basestring_ascii if ascii_only else encode_basestring
-        out: list[str] = []
-        _write(value, quote, out)
-        return "".join(out).encode()
+        try:
+            return (_ascii if ascii_only else _unicode)(value).encode()
+        except _HasNumber:
+            out: list[str] = []
+            _write(value, encode_basestring_ascii if ascii_only else encode_basestring, out)
+            return "".join(out).encode()
+    except UnicodeEncodeError:
+        if ascii_only is not None:
+            raise
+        return serialise(value, ascii_only=True)
 
 
 class _HasNumber(Exception):

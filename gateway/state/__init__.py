@@ -7,7 +7,7 @@ answers, the PIN, what was accepted of each server (pins), and which gateways ru
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -135,13 +135,13 @@ class State:
         """What tells this state file from any other, hexadecimal."""
         return self._secrets.state_id.hex()
 
-    async def atomically(self, work: Callable[[Transaction], T], *, patience: float = PATIENCE_SECONDS) -> T:
+    def atomically(self, work: Callable[[Transaction], T], *, patience: float = PATIENCE_SECONDS) -> Awaitable[T]:
         """Run `work` once, in one transaction: all of its changes are kept, or none. It cannot await.
 
         The loop goes on while another process holds the file. Raises `StateError` after `patience` seconds of that,
         or when the file cannot be written.
         """
-        return await self._database.atomically(lambda: work(self._transaction), patience=patience)
+        return self._database.atomically(lambda: work(self._transaction), patience=patience)
 
     @contextmanager
     def durably(self) -> Iterator[None]:
