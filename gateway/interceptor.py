@@ -57,6 +57,7 @@ class Interceptor:
         conceal: bool = False,
     ) -> None:
         self._waiting = waiting
+        self._first = Turn(waits=waiting is not None)
         self._underway = underway or Underway()
         self._conceal = conceal
         self._around = surroundings
@@ -75,7 +76,7 @@ class Interceptor:
         brought = self._waiting.resumed(request) if self._waiting is not None else None
         if brought is not None:
             request = brought[1].request
-        turn = Turn(waits=self._waiting is not None, brought=brought)
+        turn = self._first if brought is None else self._first._replace(brought=brought)
         case = self._case(request, client, kind)
         self._underway.begins(case.id, request)
         try:

@@ -54,6 +54,7 @@ from gateway.state.recent import RecentCalls, identity_of
 from gateway.upstream import Answer
 
 _NEVER: Mapping[str, Decimal] = {}
+_NO_AGES: Sequence[float] = ()
 
 
 class Admission(NamedTuple):
@@ -112,8 +113,7 @@ class Judge:
 
     def _admit(self, tx: Transaction, state: State, case: Case, turn: Turn, now: float) -> Judged:
         number, former = self._continued(case)
-        same = self._same(case) if former is None else None
-        decision, revision = self._decide(tx, case, now, former, same)
+        decision, revision, same = self._decide(tx, case, now, former)
         charges = self._charges(state, case, decision, former)
         taken: Taken | Exhausted | None = None
         approved: Binding = ()
@@ -145,16 +145,16 @@ class Judge:
         self._exchanges.take(number)
         return Admission(state, taken.reservation, record, former, noted, same, approved)
 
-    def _charges(self, state: State, case: Case, decision: Decision, former: Exchange | None) -> list[Charge]:
+    def _charges(self, state: State, case: Case, decision: Decision, former: Exchange | None) -> Sequence[Charge]:
         """What the call is to be charged, but for what its exchange was charged already."""
         arguments = case.call.arguments if case.call else {}
-        charges = list(self._charging.of(decision.limits, arguments, state.digest))
+        charges = self._charging.of(decision.limits, arguments, state.digest)
         return charges if former is None else [charge for charge in charges if charge.key not in former.charged]
 
     def again(self, tx: Transaction, case: Case, admission: Admission) -> Decision:
         """What the policy in force says by now of a call that was let through, and may be sent once more."""
         own = Exchange(case.id, frozenset(), 1, admission.noted)
-        decision, revision = self._decide(tx, case, self._clock.now(), own)
+        decision, revision, _ = self._decide(tx, case, self._clock.now(), own)
         if decision.effect != "approve":
             return decision
         if self._matter(admission.state, case, decision, revision).binding == admission.approved:
@@ -179,29 +179,27 @@ class Judge:
         return said
 
     def _decide(
-        self, tx: Transaction, case: Case, now: float, former: Exchange | None, same: bytes | None = None
-    ) -> tuple[Decision, str]:
-        """The decision of the policy in force at this moment, and that policy's revision.
+        self, tx: Transaction, case: Case, now: float, former: Exchange | None
+    ) -> tuple[Decision, str, bytes | None]:
+        """The decision of the policy in force at this moment, that policy's revision, and what a `repeat` looks for.
 
-        `same` is what a `repeat` looks for: nothing for a call that has been let through once, or is a round of one.
+        It looks for nothing where a call has been let through once, or is a round of one.
         """
         halt = tx.switch.look(self._identity.grant)
         if halt is not None and case.kind == "call":
-            return halted(halt), ""
+            return halted(halt), "", None
         policy = self._around.in_force()
         call = case.call
         if isinstance(policy, NoPolicy):
-            return refuse_no_policy(policy.cause), ""
+            return refuse_no_policy(policy.cause), "", None
         if call is None:
-            return decide_request(policy, case.request.method, case.request.params), policy.revision
-        facts = self._facts(tx, case, call, policy, now=now, former=former, same=same)
-        return decide(policy, call, facts), policy.revision
-
-    def _same(self, case: Case) -> bytes | None:
-        """What stands for a call whose like the policy in force counts."""
-        policy, call = self._around.in_force(), case.call
-        counted = call is not None and not isinstance(policy, NoPolicy) and policy.counts_same(call.tool)
-        return identity_of(call) if call is not None and counted else None
+            return decide_request(policy, case.request.method, case.request.params), policy.revision, None
+        same, ages = None, _NO_AGES
+        if former is None and (most := policy.counts_same(call.tool)):
+            same = identity_of(call)
+            ages = self._recent.ages(same, self._clock.monotonic(), most)
+        facts = self._facts(tx, case, call, policy, now=now, former=former, ages=ages)
+        return decide(policy, call, facts), policy.revision, same
 
     def _facts(
         self,
@@ -212,7 +210,7 @@ class Judge:
         *,
         now: float,
         former: Exchange | None,
-        same: bytes | None,
+        ages: Sequence[float],
     ) -> Facts:
         """What is known of the tool, and what is true at this moment, but for the exchange that the call continues."""
         who, since, tally = self._identity, _NEVER, self.tally
@@ -221,9 +219,6 @@ class Judge:
             own = former.noted if former is not None else None
             since = tx.calls.since(who.server, who.grant, policy.asks_since, now, own)
         calls = tally.calls if former is None else tally.calls_but_one(call.tool)
-        ages: Sequence[float] = ()
-        if same is not None:
-            ages = self._recent.ages(same, self._clock.monotonic(), policy.counts_same(call.tool))
         of_tool = self._around.facts(call.tool)
         return Facts(  # written out: this is made for every call, and `replace` takes three times as long
             of_tool.mirrored,

@@ -66,6 +66,7 @@ class Relay:
         hold: Callable[[bool], None],
     ) -> None:
         self._send = send
+        self._loop = asyncio.get_running_loop()
         self._upstream = upstream
         self._mirror = mirror
         self._policies = policies
@@ -148,7 +149,7 @@ class Relay:
             self._run(message, identifier)
 
     def _run(self, message: Message, identifier: Id) -> None:
-        task = asyncio.create_task(self._answer(message, self._handshake))
+        task = self._loop.create_task(self._answer(message, self._handshake))
         self._others.add(task)
         self._running[identifier] = message, task
         task.add_done_callback(lambda _: self._ended(message, identifier, task))

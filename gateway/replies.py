@@ -17,6 +17,7 @@ from gateway.upstream.headers import is_modern
 DENIED: Final = -33403
 _SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
 OWN_META: Final = "keyid-gateway/"
+_OWN: Final = OWN_META.rstrip("/").encode()
 _SPOKEN_IN = (("result", "_meta"), ("params", "_meta"), ("error", "data"))
 """Where a message can carry a key of the gateway's: a refusal that is an error carries its decision in `data`."""
 _JUDGED_BY_SECTION = ("resources/", "prompts/", "completion/", "tasks/")
@@ -105,6 +106,8 @@ def relayed(message: Message) -> bytes:
     The gateway speaks in `_SPOKEN_IN` and nowhere else, so only there can somebody be mistaken for it. A key of that
     name deeper down (in the `_meta` of one content item, of one tool) is data of the upstream's like any other.
     """
+    if _OWN not in message.raw and b"\\u" not in message.raw:  # nor can it be written in another way
+        return message.raw
     body = message.body
     for field, inner in _SPOKEN_IN:
         value = body.get(field)
@@ -123,8 +126,9 @@ def outcome(answer: Answer) -> str:
     """What the upstream did, in one word or two, for the audit log."""
     if answer.response is None:
         return "cancelled" if answer.failure == "cancelled" else f"no answer: {answer.fate}"
-    if answer.result is None:
+    found = answer.result
+    if found is None:
         return "error"
-    if answer.result.get("resultType") == "input_required":
+    if found.get("resultType") == "input_required":
         return "input required"
-    return "tool error" if answer.result.get("isError") is True else "ok"
+    return "tool error" if found.get("isError") is True else "ok"

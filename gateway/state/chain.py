@@ -24,7 +24,7 @@ from hashlib import sha256
 from typing import Final, TypeAlias
 
 from gateway.jsonrpc import serialise
-from gateway.state.knowledge import Knowledge, Known
+from gateway.state.knowledge import Knowledge, rows
 
 Cell: TypeAlias = str | int | float | None
 
@@ -143,20 +143,19 @@ class Chain:
 
     def __init__(self, connection: sqlite3.Connection, knowledge: Knowledge | None = None) -> None:
         self._connection = connection
-        self._end: Known[None, tuple[int, bytes]] = Known(knowledge)
+        self._end: dict[None, tuple[int, bytes]] = rows(knowledge)
 
     def append(self, cells: Sequence[Cell]) -> int:
         """Write a record behind the newest one, within the transaction that is open; its `seq`.
 
         Raises `sqlite3.IntegrityError` where something stands there already, `LookupError` as `ends` does.
         """
-        known = self._end.rows()
-        newest, previous = known.get(None) or self._read()
+        newest, previous = self._end.get(None) or self._read()
         seq = newest + 1
         linked = link(previous, seq, cells)
         self._connection.execute(_INSERT, (seq, *cells, linked))
         self._connection.execute("UPDATE audit_chain SET seq = ?, hash = ? WHERE id = 1", (seq, linked))
-        known[None] = (seq, linked)
+        self._end[None] = (seq, linked)
         return seq
 
     def _read(self) -> tuple[int, bytes]:

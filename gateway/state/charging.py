@@ -18,11 +18,25 @@ class Charging:
         self._grant = grant
         self._session = session
         self._kept: dict[int, Charge] = {}  # by `id`, of limits that are kept with their charges
+        self._whole: dict[int, tuple[Sequence[Limit], Sequence[Charge]]] = {}  # the same for all limits of a tool
 
     def of(
         self, limits: Sequence[Limit], arguments: Mapping[str, Json], digest: Callable[[bytes], str]
-    ) -> Iterator[Charge]:
+    ) -> Sequence[Charge]:
         """Everything that a call is to be charged. `digest` names the counters of values that are counted apart."""
+        known = self._whole.get(id(limits))
+        if known is not None and known[0] is limits:
+            return known[1]
+        charges = tuple(self._each(limits, arguments, digest))
+        if all(limit.cost is None and limit.per is None for limit in limits):
+            if len(self._whole) >= _MOST_KEPT:
+                self._whole.clear()
+            self._whole[id(limits)] = limits, charges
+        return charges
+
+    def _each(
+        self, limits: Sequence[Limit], arguments: Mapping[str, Json], digest: Callable[[bytes], str]
+    ) -> Iterator[Charge]:
         for limit in limits:
             if limit.cost is None and limit.per is None:
                 yield self._plain(limit)

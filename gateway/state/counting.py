@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from gateway.errors import StateError
 from gateway.state.amounts import minus, parse, plus
 from gateway.state.counters import Charge, CounterKey, Exhausted, Hold, Reservation, Usage
-from gateway.state.knowledge import Knowledge, Known
+from gateway.state.knowledge import Knowledge, rows
 from gateway.state.text import bounded
 from gateway.state.windows import Row, Standing, windows
 
@@ -40,7 +40,7 @@ class SqliteCounters:
 
     def __init__(self, connection: sqlite3.Connection, knowledge: Knowledge | None = None) -> None:
         self._connection = connection
-        self._known: Known[bytes, Row] = Known(knowledge)
+        self._known: dict[bytes, Row] = rows(knowledge)
         self._windows = windows(connection)
 
     def reserve(self, charges: Sequence[Charge], now: float) -> Reservation | Exhausted:
@@ -48,7 +48,7 @@ class SqliteCounters:
             return Reservation()
         if len(charges) > 1 and len({charge.key.identity for charge in charges}) < len(charges):
             return self._reserve_in_turn(charges, _microseconds(now))
-        moment, known = _microseconds(now), self._known.rows()
+        moment, known = _microseconds(now), self._known
         found: list[tuple[Charge, Row | None, Standing]] = []
         for charge in charges:
             row = known.get(charge.key.identity) or self._find(charge.key)
@@ -57,7 +57,7 @@ class SqliteCounters:
                 self._tidy(charge, moment)
                 return standing
             found.append((charge, row, standing))
-        holds, changed = zip(*[self._taken(*each, moment, known) for each in found], strict=True)
+        holds, changed = zip(*[self._taken(*each, moment) for each in found], strict=True)
         self._connection.executemany(_CHARGE, changed)
         return Reservation(holds)
 
@@ -71,7 +71,7 @@ class SqliteCounters:
             if isinstance(standing, Exhausted):
                 self._connection.execute("ROLLBACK TO reserve")
                 self._connection.execute("RELEASE reserve")
-                self._known.forget()
+                self._known.clear()
                 self._tidy(charge, moment)
                 return standing
             holds.append(self._take(charge, row, standing, moment))
@@ -109,20 +109,18 @@ class SqliteCounters:
         self._forget(self._connection.execute(_LEFTOVERS, given))
 
     def _take(self, charge: Charge, found: Row | None, standing: Standing, moment: int) -> Hold:
-        hold, row = self._taken(charge, found, standing, moment, self._known.rows())
+        hold, row = self._taken(charge, found, standing, moment)
         self._connection.execute(_CHARGE, row)
         return hold
 
-    def _taken(
-        self, charge: Charge, found: Row | None, standing: Standing, moment: int, known: dict[bytes, Row]
-    ) -> tuple[Hold, _Charged]:
+    def _taken(self, charge: Charge, found: Row | None, standing: Standing, moment: int) -> tuple[Hold, _Charged]:
         """A charge that fits, and what its row comes to, which is still to be written."""
         row = found or self._create(charge.key, moment)
         serial, at = row.serial + 1, max(row.newest, moment)
         self._windows[charge.key.strategy].keep(row, standing, serial, at, charge.cost)
         used = plus(standing.used, charge.cost)
         charged = Row(row.id, at, used, serial, row.refund_window, row.refunded, row.span)
-        known[charge.key.identity] = charged
+        self._known[charge.key.identity] = charged
         return Hold(row.id, serial, at, charge), (at, str(used), serial, row.id)
 
     def _standing(self, charge: Charge, row: Row | None, moment: int) -> Standing | Exhausted:
@@ -155,7 +153,7 @@ class SqliteCounters:
             window.forget(row, standing)
             changed = (at, str(standing.used), row.id)
             self._connection.execute("UPDATE counters SET newest = ?, used = ? WHERE id = ?", changed)
-            self._known.forget()
+            self._known.clear()
 
     def _give_back(self, hold: Hold, moment: int) -> None:
         row = self._read(_BY_NUMBER, hold.counter) if hold.charge.cost else None  # of nothing, nothing is given back
@@ -172,19 +170,18 @@ class SqliteCounters:
             "UPDATE counters SET used = ?, refund_window = ?, refunded = ? WHERE id = ?",
             (str(left), current, refunded, row.id),
         )
-        self._known.forget()
+        self._known.clear()
 
     def _usage(self, row: Row, key: CounterKey, moment: int) -> Usage:
         used, start, end = self._windows[key.strategy].extent(row, max(row.newest, moment))
         return Usage(key, used, start / _SECOND, None if end is None else end / _SECOND)
 
     def _find(self, key: CounterKey) -> Row | None:
-        known = self._known.rows()
-        row = known.get(key.identity)
+        row = self._known.get(key.identity)
         if row is None:
             row = self._read(_BY_KEY, key.identity)
             if row is not None:
-                known[key.identity] = row
+                self._known[key.identity] = row
         return row
 
     def _read(self, query: str, value: bytes | int) -> Row | None:
@@ -207,7 +204,7 @@ class SqliteCounters:
         self._connection.executemany("DELETE FROM hits WHERE counter = ?", gone)
         self._connection.executemany("DELETE FROM refunds WHERE counter = ?", gone)
         self._connection.executemany("DELETE FROM counters WHERE id = ?", gone)
-        self._known.forget()
+        self._known.clear()
 
 
 def _row(values: tuple[int, int, str, int, int, int, int]) -> Row:

@@ -156,6 +156,7 @@ class Database:
             )
         others = self.connection.execute("PRAGMA data_version").fetchone()[0]
         if others == self._others:
+            self.knowledge.still_holds()
             return
         self._others = others
         self.knowledge.is_outdated()

@@ -19,7 +19,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple, Protocol
 
-from gateway.state.knowledge import Knowledge, Known
+from gateway.state.knowledge import Knowledge, rows
 
 _MICRO: Final = Decimal("0.000001")
 _NOTE: Final = """
@@ -64,20 +64,20 @@ class SqliteLastCalls:
 
     def __init__(self, connection: sqlite3.Connection, knowledge: Knowledge | None = None) -> None:
         self._connection = connection
-        self._known: Known[bytes, int | None] = Known(knowledge)
+        self._known: dict[bytes, int | None] = rows(knowledge)
 
     def note(self, server: str, grant: str, tool: str, now: float, own: Noted | None = None) -> Noted:
         identity, whole = digest(server, grant, tool), digest(server, grant)
         looked, last = self._at(whole), self._at(identity)
         at = max(_microseconds(now), looked or 0, -1 if last is None else last + 1)
         self._connection.execute(_NOTE, (identity, at))
-        self._known.rows()[identity] = at
+        self._known[identity] = at
         return Noted(tool, at, _without(own, tool, last))
 
     def look(self, server: str, grant: str, now: float) -> None:
         whole, moment = digest(server, grant), _microseconds(now)
         self._connection.execute(_LOOK, (whole, moment))
-        self._known.rows().pop(whole, None)
+        self._known.pop(whole, None)
 
     def since(
         self, server: str, grant: str, tools: Iterable[str], now: float, own: Noted | None = None
@@ -88,11 +88,11 @@ class SqliteLastCalls:
         return {tool: max(0, newest - at) * _MICRO for tool, at in found.items() if at is not None}
 
     def _at(self, identity: bytes) -> int | None:
-        known = self._known.rows()
-        if identity not in known:
-            row = self._connection.execute("SELECT at FROM last_calls WHERE identity = ?", (identity,)).fetchone()
-            known[identity] = None if row is None else int(row[0])
-        return known[identity]
+        if identity in self._known:
+            return self._known[identity]
+        row = self._connection.execute("SELECT at FROM last_calls WHERE identity = ?", (identity,)).fetchone()
+        self._known[identity] = found = None if row is None else int(row[0])
+        return found
 
 
 def _without(own: Noted | None, tool: str, last: int | None) -> int | None:

@@ -9,7 +9,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.state.knowledge import Knowledge, Known
+from gateway.state.knowledge import Knowledge, rows
 from gateway.state.text import bounded
 
 EVERYONE: Final = ""
@@ -63,26 +63,27 @@ class SqliteSwitch:
 
     def __init__(self, connection: sqlite3.Connection, knowledge: Knowledge | None = None) -> None:
         self._connection = connection
-        self._known: Known[str, Halt | None] = Known(knowledge)
+        self._known: dict[str, Halt | None] = rows(knowledge)
 
     def look(self, grant: str) -> Halt | None:
-        known = self._known.rows()
-        if grant not in known:
-            row = self._connection.execute(_LOOK, (bounded(grant),)).fetchone()
-            known[grant] = None if row is None else _halt(row)
-        return known[grant]
+        known = self._known
+        if grant in known:
+            return known[grant]
+        row = self._connection.execute(_LOOK, (bounded(grant),)).fetchone()
+        known[grant] = found = None if row is None else _halt(row)
+        return found
 
     def all(self) -> list[Halt]:
         return [_halt(row) for row in self._connection.execute(_ALL)]
 
     def halt(self, halt: Halt) -> None:
-        self._known.forget()
+        self._known.clear()
         self._connection.execute(
             _HALT, (bounded(halt.grant), halt.since, bounded(halt.by), bounded(halt.reason), int(halt.at_once))
         )
 
     def lift(self, grant: str) -> Halt | None:
-        self._known.forget()
+        self._known.clear()
         row = self._connection.execute(
             f"DELETE FROM halts WHERE grant_name = ? RETURNING {_COLUMNS}",  # noqa: S608 - constants
             (bounded(grant),),

@@ -30,7 +30,7 @@ class Patience:
         self._began = self._now()
         self._last = self._began + self._ceiling
         self._progressed = False
-        self.time = asyncio.timeout(seconds)
+        self.time = asyncio.Timeout(None if seconds is None else self._began + seconds)
         self.sent = False
         """Whether the request may have arrived."""
 

@@ -32,7 +32,7 @@ def test_nothing_that_is_known_of_a_tool_is_lost_on_the_way_to_the_decision() ->
     judge = Judge(Identity("me", "s1", "https://s/mcp"), cast(Any, Surroundings()), ManualClock())
     case = Case.of("d1", MESSAGE, b"", Client("c", "1"), 0.0)
     policy = load(b'{"version":"1","default":"allow"}', name="p")
-    made = judge._facts(cast(Any, None), case, ToolCall("t", {"a": 1}), policy, now=MIDNIGHT, former=None, same=None)
+    made = judge._facts(cast(Any, None), case, ToolCall("t", {"a": 1}), policy, now=MIDNIGHT, former=None, ages=())
     assert made == OF_TOOL._replace(circumstances=made.circumstances)
     assert made.circumstances is not None
     assert (made.circumstances.now, made.circumstances.grant, made.circumstances.client) == (MIDNIGHT, "me", "c")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.approvals import Covering, Question
@@ -81,6 +81,7 @@ def test_what_is_left_out_is_counted(text: str) -> None:
 
 @given(ARGUMENTS)
 def test_the_whole_has_every_value(arguments: Mapping[str, Json]) -> None:
+    assume("left out" not in str(arguments))
     assert "left out" not in whole(asked(arguments))
 
 
