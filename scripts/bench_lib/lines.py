@@ -141,7 +141,7 @@ class Lines:
         return unsent, [(identifier, message) for identifier, message in read if isinstance(identifier, int)]
 
     def _read(self) -> list[dict[str, object]]:
-        chunk = os.read(self._source, 2**18)
+        chunk = os.read(self._source, 2**16)
         if not chunk:
             raise BenchError("it ended")
         *lines, self._buffer = (self._buffer + chunk).split(b"\n")
