@@ -88,6 +88,7 @@ class Connection(asyncio.BufferedProtocol):
         self._paused = False
         self._interim = False
         self._until_end = False
+        self._status = 0
         self._has_head = False
         self._complete = False
         self._reusable = False
@@ -109,7 +110,7 @@ class Connection(asyncio.BufferedProtocol):
         """The status of the response, and those of its headers that are read (in lower case). Raises `Broken`."""
         while not self._has_head:
             await self._news()
-        return self._parser.get_status_code(), self._headers
+        return self._status, self._headers
 
     def whole(self) -> bytes | None:
         """The rest of the body, if all of it has arrived."""
@@ -154,7 +155,7 @@ class Connection(asyncio.BufferedProtocol):
     def ended(self) -> bool:
         """Whether the exchange was read to its end, so that the connection can carry another."""
         self._idle_since = self._now()
-        return self._complete and self._reusable and not self._lost
+        return self._complete and self._reusable and not self._paused and not self._lost
 
     def usable(self, idle_seconds: float) -> bool:
         """Whether the connection may carry another exchange: it was not idle for longer, and nobody closed it."""
@@ -262,13 +263,15 @@ class Connection(asyncio.BufferedProtocol):
         headers[known] = f"{headers[known]}, {text}" if known in _LISTS and known in headers else text
 
     def on_headers_complete(self) -> None:
+        if self._complete:  # of another answer, which nobody asked for
+            return
         status = self._parser.get_status_code()
         self._interim = status < 200
-        if self._interim or self._complete:
+        if self._interim:
             return
         framed = "content-length" in self._headers or "transfer-encoding" in self._headers
         self._until_end = not framed and status not in _WITHOUT_BODY
-        self._has_head = True
+        self._status, self._has_head = status, True
 
     def on_body(self, data: bytes) -> None:
         if self._complete:

@@ -1,0 +1,74 @@
+"""What one connection makes of bytes, wherever they are cut: fed by hand, as the loop would."""
+
+import asyncio
+
+import pytest
+
+from gateway.upstream.connection import _HELD_BYTES, Connection
+
+_HEAD = b"HTTP/1.1 200 OK\r\nMcp-Session-Id: 1\r\n"
+_OK = _HEAD + b"Content-Length: 2\r\n\r\nok"
+
+
+class _Line(asyncio.Transport):
+    """A transport that only remembers whether it is to be read."""
+
+    reads = True
+
+    def write(self, _data: object) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+
+class _Side:
+    """A connection on which a request was written."""
+
+    def __init__(self) -> None:
+        self.line = _Line()
+        self.connection = Connection(bytearray(2**21))
+        self.connection.connection_made(self.line)
+        self.connection.write(b"")
+
+    def comes(self, data: bytes) -> None:
+        self.connection.get_buffer(-1)[: len(data)] = data
+        self.connection.buffer_updated(len(data))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"HTTP/1.1 404 Not Found\r\nMcp-Session-Id: 2\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nMcp-Session-Id: 2\r\n\r\n",
+        b"H",
+    ],
+    ids=["another answer", "interim", "interim with headers", "the beginning of one"],
+)
+@pytest.mark.parametrize("cut", [0, len(_OK) - 1, len(_OK)])
+async def test_what_follows_an_answer_changes_nothing_of_it(more: bytes, cut: int) -> None:
+    """Neither its status nor its headers, whether they were taken before or not; nothing is asked there any more."""
+    side = _Side()
+    side.comes(_OK[:cut] + (b"" if cut else _OK + more))
+    status, headers = await side.connection.head()
+    if cut:
+        side.comes(_OK[cut:] + more)
+    assert side.connection.whole() == b"ok"
+    assert (status, headers) == (200, {"mcp-session-id": "1", "content-length": "2"})
+    assert not side.connection.ended()
+
+
+async def test_an_answer_that_nobody_has_taken_keeps_its_connection_from_being_used_again() -> None:
+    """It is not read any more, and would never be: the next answer on it would not come."""
+    side = _Side()
+    side.comes(_HEAD + b"Content-Length: %d\r\n\r\n" % (_HELD_BYTES + 1) + bytes(_HELD_BYTES + 1))
+    assert (side.line.reads, side.connection.ended()) == (False, False)
+    assert side.connection.whole() == bytes(_HELD_BYTES + 1)
+    assert (side.line.reads, side.connection.ended()) == (True, True)
