@@ -11,6 +11,7 @@ import pytest
 from gateway.cli import calls
 from gateway.state import Entry
 from tests.cli.conftest import Home, Run, record, refused, relayed
+from tests.warm import Popen
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
@@ -197,7 +198,7 @@ def test_following_ends_when_nobody_reads(home: Home) -> None:
 
 
 def _follow(home: Home, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return Popen(
         [sys.executable, "-m", "gateway", "audit", "tail", "-f", *words],
         env={**os.environ, **home.environment},
         cwd=ROOT,

@@ -24,6 +24,7 @@ from gateway.state import EVERYONE, Halt, Running, State, Transaction
 from gateway.state.alive import mine
 from gateway.state.approvals import Question
 from tests.cli.conftest import SERVER, Home, Run, record, refused
+from tests.warm import Popen
 
 DOCUMENT = """
 {
@@ -232,7 +233,7 @@ class Watching:
     """A `status --watch` in a process of its own, whose output is a pipe."""
 
     def __init__(self, home: Home, *words: str) -> None:
-        self.process = subprocess.Popen(
+        self.process: subprocess.Popen[str] = Popen(
             [sys.executable, "-m", "gateway", "status", "--watch", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -281,7 +282,7 @@ def test_watching_on_a_terminal_redraws_in_place_and_leaves_the_terminal_as_it_w
     work(home, LINE)
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "rb", buffering=0) as screen:
-        process = subprocess.Popen(
+        process: subprocess.Popen[bytes] = Popen(
             [sys.executable, "-m", "gateway", "status", "--watch"],
             stdout=theirs,
             stderr=theirs,

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it
 
 from gateway.authoring.suite import read_tests
 from tests import samples
+from tests.warm import run
 
 GENERATE = samples.FOLDER.parent / "scripts" / "generate"
 
@@ -56,13 +57,9 @@ def test_a_sample_names_the_schema_and_satisfies_it(name: str) -> None:
 @pytest.mark.parametrize("name", samples.names())
 def test_nobody_would_regret_a_sample(name: str, tmp_path: Path) -> None:
     places = {"KEYID_GATEWAY_CONFIG_DIR": str(tmp_path), "KEYID_GATEWAY_STATE": str(tmp_path / "state.db")}
-    done = subprocess.run(
+    done = run(
         [sys.executable, "-m", "gateway", "policy", "check", str(samples.FOLDER / name / "policy.json")],
-        check=False,
-        capture_output=True,
-        text=True,
         timeout=60,
-        cwd=samples.FOLDER.parent,
         env={**os.environ, **places},
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.e2e.process import PATIENCE, Gateway, Home
 from tests.e2e.scripted import Asked, Reply, Scripted, events, result, said
+from tests.warm import run
 
 Json = Any
 ROOT = Path(__file__).parents[2]
@@ -119,19 +120,19 @@ class Ran:
     err: str
 
 
-def pins(home: Home, upstream: str, *words: str, terminal: bool = True) -> Ran:
-    """Run `keyid-gateway pins …` as a person would, or (`terminal=False`) as a program would."""
+def pins(home: Home, upstream: str, *words: str, terminal: bool = True, cold: bool = False) -> Ran:
+    """Run `keyid-gateway pins …` as a person would, or (`terminal=False`) as a program would.
+
+    `cold` is as late as a person is: a change is told from the gateway's first look on, half a second after its start.
+    """
     master, slave = pty.openpty()
     try:
-        done = subprocess.run(
+        done = run(
             [sys.executable, "-m", "gateway", "pins", *words, "--upstream", upstream],
             stdin=slave if terminal else subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
             env=home.variables(),
-            cwd=ROOT,
             timeout=PATIENCE,
-            check=False,
+            cold=cold,
         )
     finally:
         os.close(slave)
@@ -144,9 +145,9 @@ def listed(home: Home, upstream: str) -> Mapping[str, str]:
     return {each["name"]: each["standing"] for each in json.loads(pins(home, upstream, "list", "--json").out)["pins"]}
 
 
-def accept_all(home: Home, upstream: str) -> Ran:
+def accept_all(home: Home, upstream: str, *, cold: bool = False) -> Ran:
     """Look, then accept."""
-    assert pins(home, upstream, "diff").code == 1
+    assert pins(home, upstream, "diff", cold=cold).code == 1
     return pins(home, upstream, "accept", "--all", "--yes")
 
 

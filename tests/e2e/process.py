@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from gateway.state import Record, reading
+from tests.warm import Popen
 
 Json = Any
 """A parsed JSON value, as it came."""
@@ -120,7 +121,7 @@ class Gateway:
         if policy is not None:
             file = policy if isinstance(policy, Path) else home.policy(policy)
             arguments = ("--policy", str(file), *arguments)
-        self.process = subprocess.Popen(
+        self.process: subprocess.Popen[bytes] = Popen(
             self.command(upstream, *arguments, module=module),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

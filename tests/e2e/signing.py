@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.standin import Standin
 from tests.e2e.process import Home, Json
+from tests.warm import Popen
 
 ROOT = Path(__file__).parents[2]
 BROWSER = Path(__file__).with_name("browser.py")
@@ -54,7 +55,7 @@ class Person:
 
     def starts(self, *words: str, upstream: bool = True, start_new_session: bool = False) -> "subprocess.Popen[str]":
         """A command that goes on, as a terminal starts it: in a group of its own, where that is asked for."""
-        return subprocess.Popen(
+        return Popen(
             [sys.executable, "-m", "gateway", *words, *(("--upstream", self.standin.url) if upstream else ())],
             env=self.home.variables(),
             cwd=ROOT,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.e2e.process import PATIENCE, Home
+from tests.warm import Popen
 
 _ROOT = Path(__file__).parents[2]
 
@@ -22,7 +23,7 @@ class Terminal:
         self._master, slave = pty.openpty()
         self.shown = ""
         self._read_to = 0
-        self.process = subprocess.Popen(
+        self.process: subprocess.Popen[bytes] = Popen(
             [sys.executable, "-m", "gateway", *words],
             stdin=slave,
             stdout=slave,

@@ -6,19 +6,18 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from gateway.standin import Standin
 from gateway.state import reading
 from tests.e2e.asked import answer, changed, pending
-from tests.e2e.process import Gateway, Home, decision
+from tests.e2e.process import PATIENCE, Gateway, Home, decision
 from tests.e2e.terminal import Terminal
 from tests.e2e.test_approvals import MAIL, OTHER, SEND, begun, policy, ran, required, text, told
+from tests.warm import ROOT, run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -29,14 +28,8 @@ def quick(home: Home) -> Home:
 
 
 def piped(home: Home, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", "approvals", *words],
-        input=given,
-        capture_output=True,
-        text=True,
-        env=home.variables(),
-        cwd=ROOT,
-        check=False,
+    return run(
+        [sys.executable, "-m", "gateway", "approvals", *words], told=given, env=home.variables(), timeout=PATIENCE
     )
 
 

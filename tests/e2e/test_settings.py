@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import APP
+from tests import warm
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, Json
 from tests.e2e.scripted import Scripted, said
 
@@ -30,11 +31,8 @@ def settings_file(home: Home, **settings: Json) -> None:
 
 def run(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`run` with nothing to read; what it said, and its exit code."""
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", "run", *arguments],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, env=home.variables(), check=False,
-        cwd=Path(__file__).parents[2],
-    )  # fmt: skip
+    words = [sys.executable, "-m", "gateway", "run", *arguments]
+    return warm.run(words, stdin=subprocess.DEVNULL, env=home.variables(), timeout=PATIENCE)
 
 
 # --- who is heard -----------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from tests.e2e.arena import ERAS, HANDSHAKE, META
 from tests.e2e.asked import answer, pending
 from tests.e2e.process import ALLOW_ALL, PATIENCE, Gateway, Home, decision
 from tests.e2e.scripted import Scripted, after, result, said, silence
+from tests.warm import run
 
 Json = Any
 PROMPT = {"jsonrpc": "2.0", "method": "prompts/get", "params": {"name": "p"}}
@@ -33,15 +34,7 @@ def era(request: pytest.FixtureRequest) -> str:
 
 def command(home: Home, *words: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
     """A command of the owner's."""
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", *words],
-        env=home.variables(),
-        stdin=stdin,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return run([sys.executable, "-m", "gateway", *words], env=home.variables(), stdin=stdin, timeout=PATIENCE)
 
 
 def at_a_terminal(home: Home, *words: str) -> subprocess.CompletedProcess[str]:

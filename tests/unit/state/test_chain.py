@@ -16,6 +16,7 @@ from gateway.state.audit import SqliteAudit
 from gateway.state.database import connect
 from gateway.state.evidence import examining
 from tests.unit.state.manual import ManualClock
+from tests.warm import Popen
 
 ROOT = Path(__file__).parents[3]
 WRITERS = 10
@@ -128,8 +129,7 @@ async def test_an_empty_log_adopts_nothing(state: State, path: Path) -> None:
 def test_processes_that_write_at_once_leave_one_chain(path: Path) -> None:
     command = [sys.executable, "-m", "tests.unit.state.scribe", str(path), str(RECORDS)]
     running = [
-        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(WRITERS)
+        Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(WRITERS)
     ]
     try:
         for process in running:

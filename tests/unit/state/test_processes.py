@@ -8,6 +8,7 @@ import pytest
 
 from gateway.state import reading
 from tests.unit.state.manual import MIDNIGHT
+from tests.warm import Popen
 
 ROOT = Path(__file__).parents[3]
 PROCESSES = 10
@@ -16,7 +17,7 @@ GIVEN_BACK = PROCESSES * CALLS // 10
 
 
 def start(path: Path, maximum: int, window: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return Popen(
         [sys.executable, "-m", "tests.unit.state.hammer", str(path), str(maximum), window, str(CALLS)],
         cwd=ROOT,
         stdin=subprocess.PIPE,

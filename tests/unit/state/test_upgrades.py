@@ -15,6 +15,7 @@ from gateway.state.evidence import examining
 from gateway.state.migrations import STEPS, VERSION
 from tests.unit.state.manual import MIDNIGHT, RECORD, ManualClock
 from tests.unit.state.old import CHAINED, RECORDS, make
+from tests.warm import Popen
 
 ROOT = Path(__file__).parents[3]
 OLDER = range(1, VERSION)
@@ -22,7 +23,7 @@ OLDER = range(1, VERSION)
 
 def start(path: Path, *arguments: str) -> subprocess.Popen[str]:
     """A process that waits to bring the file up to date."""
-    return subprocess.Popen(
+    return Popen(
         [sys.executable, "-m", "tests.unit.state.old", str(path), *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,
