@@ -34,17 +34,18 @@ _WORD: Final = struct.Struct("q")
 """How the pid is written, and then how it ended."""
 _READ_AT_START: Final = ("PYTHON", "LANG", "LC_", "TZ", "LD_", "MALLOC_", "OPENSSL", "SSL_")
 _READ_LATER: Final = ("PYTHON_KEYRING_BACKEND",)
-_IMPORTED: Final = ("gateway.app", "gateway.cli.commands", "gateway.cli.run")
-_PROGRAMS: Final = (
-    "gateway",
-    "tests.e2e.altered",
-    "tests.e2e.clocked",
-    "tests.e2e.naive",
-    "tests.unit.state.hammer",
-    "tests.unit.state.old",
-    "tests.unit.state.scribe",
-)
-"""What is started warm. Not those that watch or alter what is imported."""
+_GATEWAY: Final = ("gateway.app", "gateway.cli.commands", "gateway.cli.run")
+_PROGRAMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "gateway": _GATEWAY,
+    "tests.e2e.altered": _GATEWAY,
+    "tests.e2e.clocked": _GATEWAY,
+    "tests.e2e.helped": ("gateway.credentials.child.main",),
+    "tests.e2e.naive": _GATEWAY,
+    "tests.unit.state.hammer": _GATEWAY,
+    "tests.unit.state.old": _GATEWAY,
+    "tests.unit.state.scribe": _GATEWAY,
+}
+"""What is started warm, and what is imported for it. Not those that watch or alter what is imported."""
 
 # --- who asks ---------------------------------------------------------------------------------------------------------
 
@@ -80,7 +81,7 @@ class Popen(subprocess.Popen[AnyStr]):
             return
         streams = [standard if named[end] == -1 else named[end] for standard, end in enumerate(_STREAMS)]
         self._looking = threading.Lock()
-        self.pid, self._told = _server().start(job, streams)
+        self.pid, self._told = _server(_PROGRAMS[named["args"][2]]).start(job, streams)
         self._child_created = True
         sound._close_pipe_fds(*(named[end] for end in _PIPES))
 
@@ -159,11 +160,11 @@ def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
 class _Server:
     """The process that has imported everything. It ends when this one does."""
 
-    def __init__(self) -> None:
+    def __init__(self, imported: Sequence[str]) -> None:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             number = theirs.fileno()
-            command = [sys.executable, "-m", "tests.warm", str(number)]
+            command = [sys.executable, "-m", "tests.warm", str(number), *imported]
             self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=[number])
         atexit.register(self._end)
 
@@ -180,8 +181,8 @@ class _Server:
 
 
 @cache
-def _server() -> _Server:
-    return _Server()
+def _server(imported: tuple[str, ...]) -> _Server:
+    return _Server(imported)
 
 
 def _read(told: int) -> int:
@@ -193,9 +194,9 @@ def _read(told: int) -> int:
 # --- who does it ------------------------------------------------------------------------------------------------------
 
 
-def _serve(line: socket.socket) -> Sequence[str] | None:
+def _serve(line: socket.socket, imported: Sequence[str]) -> Sequence[str] | None:
     """Fork as asked: None when nobody asks any more, and in a forked process the words of its program."""
-    for name in _IMPORTED:
+    for name in imported:
         import_module(name)
     gc.collect()
     gc.freeze()
@@ -261,6 +262,6 @@ def _standard(number: int, mode: str, before: Any) -> IO[str]:
 
 
 if __name__ == "__main__":
-    program = _serve(socket.socket(fileno=int(sys.argv[1])))
+    program = _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
     if program is not None:
         runpy.run_module(program[2], run_name="__main__", alter_sys=True)

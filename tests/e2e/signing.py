@@ -8,6 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.credentials import helper
+from gateway.credentials.client import Client
+from gateway.credentials.helper import Request
 from gateway.standin import Standin
 from tests.e2e.process import Home, Json
 from tests.warm import Popen
@@ -65,6 +68,21 @@ class Person:
             text=True,
             start_new_session=start_new_session,
         )
+
+    def has_signed_in(self) -> None:
+        """What `login` leaves behind, by the helper that it asks."""
+        request = Request("sign in", Client(self.standin.url, self.home.path / "credentials"), "browser")
+        pipe = subprocess.PIPE
+        process: Popen[bytes] = Popen(
+            [sys.executable, "-m", "tests.e2e.helped"], env=self.home.variables(), cwd=ROOT, stdin=pipe, stdout=pipe
+        )
+        with process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(helper._written(request))
+            process.stdin.flush()
+            *_, last = process.stdout
+            assert json.loads(last)["event"] == "granted"
 
     def signs_in(self, *flags: str) -> Done:
         """`login`, which must succeed."""

@@ -38,7 +38,7 @@ def person(home: Home, standin: Standin) -> Person:
 @pytest.fixture
 def signed_in(person: Person) -> Person:
     """Somebody who has signed in already."""
-    person.signs_in()
+    person.has_signed_in()
     return person
 
 
