@@ -11,6 +11,7 @@ import pytest
 
 from gateway.cli.commands.completion import script
 from gateway.state import lists
+from tests import warm
 from tests.cli.conftest import SERVER, Home, Run
 
 ROOT = Path(__file__).parents[2]
@@ -28,23 +29,18 @@ def announced(home: Home) -> None:
 
 def completed(home: Home, *words: str, by: str = "fish", **variables: str) -> list[str]:
     """What is offered for the last word, by the program in a process of its own."""
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", "gateway"],
         env={
             **os.environ,
             **home.environment,
             **variables,
-            "PYTHONPATH": str(ROOT),
             "COMP_WORDS": " ".join(("keyid-gateway", *words)),
             "COMP_CWORD": words[-1] if by == "fish" else str(len(words)),
             "_KEYID_GATEWAY_COMPLETE": f"{by}_complete",
         },
-        cwd=home.folder,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
         timeout=60,
-        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return [line.removeprefix("plain,").partition("\t")[0] for line in done.stdout.splitlines() if line]
