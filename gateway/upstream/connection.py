@@ -59,16 +59,11 @@ class Unsent(Exception):
     """The connection was closed before anything was written to it."""
 
 
-class Connection(asyncio.BufferedProtocol):
-    """A connection, made by the loop's `create_connection`; the methods named `on_…` are the parser's.
+class Connection(asyncio.Protocol):
+    """A connection, made by the loop's `create_connection`; the methods named `on_…` are the parser's."""
 
-    The loop reads into `buffer`, and what it has read is parsed before it reads on: all connections of a loop can have
-    the same one, and nothing is allocated to read a few hundred bytes.
-    """
-
-    def __init__(self, buffer: bytearray) -> None:
+    def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self._buffer = memoryview(buffer)
         self._parser = httptools.HttpResponseParser(self)
         self._now = loop.time
         self._poll: Callable[[int], object] | None = None
@@ -207,19 +202,16 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def get_buffer(self, _: int) -> memoryview:
-        return self._buffer
-
-    def buffer_updated(self, count: int) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         if self._complete:  # nobody asked for it: whatever it is, nothing can be asked here any more
             self._reusable = False
             return
-        self._beside += count  # until a piece of a body comes, or the end
+        self._beside += len(data)  # until a piece of a body comes, or the end
         try:
-            self._parser.feed_data(self._buffer[:count])
+            self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail("the upstream's answer was cut off" if self._has_head else "the upstream's answer is not HTTP")
-        self._received += count
+        self._received += len(data)
         if self._beside > _HEAD_BYTES:
             self._fail(_ENDLESS if self._has_head else "the upstream's answer is not HTTP")
             self.abort()
@@ -290,3 +282,22 @@ class Connection(asyncio.BufferedProtocol):
             self._complete = True
             self._beside = 0
             self._reusable = self._parser.should_keep_alive()
+
+
+class Plain(Connection, asyncio.BufferedProtocol):
+    """One without TLS. The loop reads into `buffer`, and what it has read is parsed before it reads on.
+
+    So all connections of a loop can have the same one, and nothing is allocated to read a few hundred bytes. Over TLS,
+    asyncio would hand over one buffer of what it has decrypted at a time, the next one later, and nothing more once the
+    server has closed the connection (`_do_read__buffered` in `asyncio.sslproto`): long answers would lose their ends.
+    """
+
+    def __init__(self, buffer: bytearray) -> None:
+        super().__init__()
+        self._buffer = memoryview(buffer)
+
+    def get_buffer(self, _: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, count: int) -> None:
+        self.data_received(self._buffer[:count])

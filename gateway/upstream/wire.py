@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from functools import lru_cache
 from typing import Final, Self
 
-from gateway.upstream.connection import Broken, Connection, Silent, Unsent
+from gateway.upstream.connection import Broken, Connection, Plain, Silent, Unsent
 from gateway.upstream.failures import unreachable
 from gateway.upstream.origin import Origin
 
@@ -206,7 +206,7 @@ class Wire:
         try:
             async with asyncio.timeout(self._connect_timeout):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self._buffer),
+                    Connection if origin.tls else lambda: Plain(self._buffer),
                     origin.host,
                     origin.port,
                     happy_eyeballs_delay=_STAGGER_SECONDS,

@@ -63,7 +63,7 @@ def fatal(last: int) -> None:
         return connection
 
     vars(sqlite3)["connect"] = lambda *words, **more: traced(connect(*words, **more, factory=Statements))
-    for of, name in ((Connection, "write"), (Connection, "buffer_updated"), (Output, "_try")):
+    for of, name in ((Connection, "write"), (Connection, "data_received"), (Output, "_try")):
         setattr(of, name, around(vars(of)[name]))
     take = Relay.take
 

@@ -4,6 +4,7 @@ The authority is one of the test's own, and is trusted by the gateway's process 
 authorities that it trusts is its own affair: `SSL_CERT_FILE` is how OpenSSL is told on Linux.
 """
 
+import json
 import ssl
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.e2e.arena import ERAS, HANDSHAKE, META
 from tests.e2e.process import ALLOW_ALL, Gateway, Home, Json
-from tests.e2e.scripted import Scripted, events, result, said
+from tests.e2e.scripted import Asked, Line, Reply, Scripted, events, result, said
 
 LARGE = 3 * 2**20
 AT_ONCE = 40
@@ -88,6 +89,30 @@ def test_calls_go_to_a_server_that_the_system_trusts(tmp_path: Path, era: str) -
         upstream.script("one", events({"jsonrpc": "2.0", "id": None, "result": said("streamed")}))
         assert gateway.request("tools/call", call({}, era))["result"] == said("streamed")
     assert all(record.outcome in (None, "ok") for record in home.records())
+
+
+def without_length(text: str) -> Reply:
+    """A result that ends where the connection does."""
+
+    def reply(asked: Asked, line: Line) -> None:
+        body = json.dumps({"jsonrpc": "2.0", "id": asked.message.get("id"), "result": said(text)}).encode()
+        line.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + body)
+        line.hang_up()
+
+    return reply
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_what_a_server_sent_before_it_closed_the_connection_arrives_whole(tmp_path: Path, era: str) -> None:
+    """Many at once, so that the end of an answer has come before its middle was read."""
+    authority = Authority.at(tmp_path)
+    home = Home(tmp_path, {"SSL_CERT_FILE": str(authority.certificate)})
+    with Scripted(tls=authority.serving) as upstream, Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
+        if era == HANDSHAKE:
+            gateway.initialize()
+        upstream.script("one", *[without_length("x" * LARGE)] * AT_ONCE)
+        ids = [gateway.begin("tools/call", call({}, era)) for _ in range(AT_ONCE)]
+        assert [answer.get("result") == said("x" * LARGE) for answer in gateway.answers(ids)] == [True] * AT_ONCE
 
 
 @pytest.mark.parametrize("era", ERAS)

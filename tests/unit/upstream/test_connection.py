@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.upstream.connection import _HELD_BYTES, Connection
+from gateway.upstream.connection import _HELD_BYTES, Connection, Plain
 
 _HEAD = b"HTTP/1.1 200 OK\r\nMcp-Session-Id: 1\r\n"
 _OK = _HEAD + b"Content-Length: 2\r\n\r\nok"
@@ -31,15 +31,20 @@ class _Line(asyncio.Transport):
 class _Side:
     """A connection on which a request was written."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[Connection] = Connection) -> None:
         self.line = _Line()
-        self.connection = Connection(bytearray(2**21))
+        self._buffer = bytearray(2**16)
+        self.connection = Plain(self._buffer) if kind is Plain else kind()
         self.connection.connection_made(self.line)
         self.connection.write(b"")
 
     def comes(self, data: bytes) -> None:
-        self.connection.get_buffer(-1)[: len(data)] = data
-        self.connection.buffer_updated(len(data))
+        if isinstance(self.connection, Plain):
+            self.connection.get_buffer(-1)[: len(data)] = data
+            self.connection.buffer_updated(len(data))
+            self._buffer[:] = bytes(2**16)  # that of another connection comes next
+        else:
+            self.connection.data_received(data)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +58,10 @@ class _Side:
     ids=["another answer", "interim", "interim with headers", "the beginning of one"],
 )
 @pytest.mark.parametrize("cut", [0, len(_OK) - 1, len(_OK)])
-async def test_what_follows_an_answer_changes_nothing_of_it(more: bytes, cut: int) -> None:
+@pytest.mark.parametrize("kind", [Connection, Plain])
+async def test_what_follows_an_answer_changes_nothing_of_it(kind: type[Connection], more: bytes, cut: int) -> None:
     """Neither its status nor its headers, whether they were taken before or not; nothing is asked there any more."""
-    side = _Side()
+    side = _Side(kind)
     side.comes(_OK[:cut] + (b"" if cut else _OK + more))
     status, headers = await side.connection.head()
     if cut:
