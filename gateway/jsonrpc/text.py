@@ -23,6 +23,7 @@ MAX_DEPTH = 128
 DEEPEST = 600
 """Deeper than any message that a setting lets in: for reading again what came in once."""
 
+_SPACE = " \t\n\r"
 _STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 """What nests and what only looks like it. A string never backtracks, so that one without an end costs linear time."""
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -68,11 +69,12 @@ def loads(text: str, *, max_depth: int = MAX_DEPTH) -> Json:
 
 def _decoded(decoder: json.JSONDecoder, text: str) -> Json:
     """As `decode`, which looks for white space around the value first: nearly always there is none."""
+    bare = text.strip(_SPACE)  # the same text, where there is none
     try:
-        value, end = decoder.raw_decode(text)
+        value, end = decoder.raw_decode(bare)
     except json.JSONDecodeError:
-        return cast(Json, decoder.decode(text))
-    return cast(Json, value if end == len(text) else decoder.decode(text))
+        return cast(Json, decoder.decode(text))  # which says where
+    return cast(Json, value if end == len(bare) else decoder.decode(text))
 
 
 def _lower(words: str) -> str:

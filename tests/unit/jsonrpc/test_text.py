@@ -36,6 +36,22 @@ def test_what_a_strict_reader_would_not_take_is_refused(text: str) -> None:
         loads(text)
 
 
+@pytest.mark.parametrize("text", ['{"a":1,"b":[2]}\n', ' \t{"a":1,\r\n"b":[2]}', '\n{"a":1,"b":[2]}\r\n'])
+def test_a_text_with_white_space_around_it_is_read_once(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Many servers end each of their answers with a line feed."""
+    read: list[str] = []
+    monkeypatch.setattr("gateway.jsonrpc.text._STRICT", json.JSONDecoder(parse_int=read.append))
+    loads(text)
+    assert read == ["1", "2"]
+
+
+@pytest.mark.parametrize("space", ["\x0b", "\x0c", "\x1f", "\x85", "\xa0", "\u2028", "\u3000", "\ufeff"])
+def test_white_space_is_only_what_json_calls_so(space: str) -> None:
+    for text in (f"{space}1", f"1{space}", f" {space} 1", f"[1,{space}2]"):
+        with pytest.raises(ValueError, match="not valid JSON"):
+            loads(text)
+
+
 def test_half_a_pair_is_only_refused_where_it_is_half() -> None:
     assert loads('"\\ud83d\\udd11"') == "🔑"
     assert loads('"\\\\ud800"') == "\\ud800"
