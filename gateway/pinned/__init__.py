@@ -78,6 +78,8 @@ class Pinned:
         self._told: frozenset[bytes] = NONE
         self._accepted: Mapping[Key, frozenset[bytes]] | None = None
         self._generation: int | None = None
+        self._followed: int | None = None
+        self._before: frozenset[str] = frozenset()
         self._said: tuple[str, bytes] | None = None
         self._looked_at: frozenset[bytes] = NONE
         self._comparing = asyncio.Lock()
@@ -149,16 +151,14 @@ class Pinned:
 
     async def follow(self) -> None:
         """Notice for ever what people accept and forget."""
-        followed, before = self._generation, self._withheld()
         while self.compares:
             await asyncio.sleep(_LOOK_SECONDS)
             if await self._moved():
                 await self._compare_quietly()
-            if self._generation == followed:
+            if self._generation == self._followed:
                 continue
-            first, followed = followed is None, self._generation
-            before, former = self._withheld(), before
-            if before != former and not first:
+            former, self._before, self._followed = self._before, self._withheld(), self._generation
+            if self._before != former:
                 self._changed()
 
     # --- comparing ----------------------------------------------------------------------------------------------------
@@ -228,6 +228,8 @@ class Pinned:
                 found = await state.atomically(partial(self._met, seen=seen, whole=whole))
                 self._accepted, self._generation = found.accepted, found.generation
                 self._looked_at = frozenset(each.digest for each in seen)
+                if self._followed is None:  # what is accepted or forgotten from here on, the client is to hear of
+                    self._before, self._followed = self._withheld(), self._generation
                 self._tell(found)
                 if found.accepted is not None or not known:
                     return

@@ -120,11 +120,8 @@ class Ran:
     err: str
 
 
-def pins(home: Home, upstream: str, *words: str, terminal: bool = True, cold: bool = False) -> Ran:
-    """Run `keyid-gateway pins …` as a person would, or (`terminal=False`) as a program would.
-
-    `cold` is as late as a person is: a change is told from the gateway's first look on, half a second after its start.
-    """
+def pins(home: Home, upstream: str, *words: str, terminal: bool = True) -> Ran:
+    """Run `keyid-gateway pins …` as a person would, or (`terminal=False`) as a program would."""
     master, slave = pty.openpty()
     try:
         done = run(
@@ -132,7 +129,6 @@ def pins(home: Home, upstream: str, *words: str, terminal: bool = True, cold: bo
             stdin=slave if terminal else subprocess.DEVNULL,
             env=home.variables(),
             timeout=PATIENCE,
-            cold=cold,
         )
     finally:
         os.close(slave)
@@ -145,9 +141,9 @@ def listed(home: Home, upstream: str) -> Mapping[str, str]:
     return {each["name"]: each["standing"] for each in json.loads(pins(home, upstream, "list", "--json").out)["pins"]}
 
 
-def accept_all(home: Home, upstream: str, *, cold: bool = False) -> Ran:
+def accept_all(home: Home, upstream: str) -> Ran:
     """Look, then accept."""
-    assert pins(home, upstream, "diff", cold=cold).code == 1
+    assert pins(home, upstream, "diff").code == 1
     return pins(home, upstream, "accept", "--all", "--yes")
 
 

@@ -154,7 +154,7 @@ def test_what_was_pinned_holds_for_the_next_gateway_and_for_one_that_runs_beside
         mine, other = talk(second, modern=False), talk(third, modern=True)
         assert mine.names() == other.names() == ["two"]
         assert not mine.runs("one")
-        assert accept_all(home, server.url, cold=True).code == 0
+        assert accept_all(home, server.url).code == 0
         assert mine.runs("one"), "accepted: from the next call on, in every gateway"
         assert other.runs("one")
         assert mine.names() == other.names() == ["one", "two"]
@@ -304,7 +304,7 @@ def test_what_was_forgotten_is_new_and_a_server_that_was_forgotten_is_seen_anew(
     with Gateway(home, server.url, *ENFORCED, policy=ALLOW_ALL) as gateway:
         client = talk(gateway, modern=False)
         assert client.names() == ["one", "two"]
-        assert pins(home, server.url, "forget", "one", cold=True).code == 0
+        assert pins(home, server.url, "forget", "one").code == 0
         gateway.hear("notifications/tools/list_changed")
         assert client.names() == ["two"]
         assert not client.runs("one")
