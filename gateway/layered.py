@@ -59,8 +59,9 @@ class Layered:
         """What is in force, loaded if it never was. Raises `StateError` where the state must be asked and cannot."""
         for layer in reversed(self._layers):
             await layer.current()
-        self.loaded = True
-        return self.in_force
+        whole = self.in_force
+        self.loaded = self.loaded or not isinstance(whole, NoPolicy)  # a layer that nobody could look up is asked again
+        return whole
 
     async def watch(self) -> None:
         """Follow the files of all layers for ever."""

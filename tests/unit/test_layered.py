@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway import policies
+from gateway.assigned import Assigned
+from gateway.errors import StateError
 from gateway.layered import Layered, overlay, together
 from gateway.policies import NoPolicy, Policies, Source
 from gateway.policy import Facts, Layer, Policy, ToolCall, decide, load
@@ -130,3 +132,21 @@ def test_what_is_together_is_none_where_one_is_none() -> None:
     assert together(OPEN, [unrestricted("site")]) is OPEN
     assert together(OPEN, [unrestricted("site"), none]) is none
     assert together(none, [unrestricted("site")]) is none
+
+
+async def test_what_could_not_be_looked_up_is_not_loaded(stage: Stage) -> None:
+    """Whoever asks next has it looked up again: nobody is refused any longer because of what is over."""
+    faults = [StateError("locked", "wait")]
+
+    async def look() -> str | None:
+        if faults:
+            raise faults.pop()
+        return None
+
+    user = Policies(stage._choose, lambda: OPEN, changed=stage._replaced, rejected=stage.rejections.put_nowait)
+    own = Assigned(look, changed=stage._replaced, rejected=stage.rejections.put_nowait)
+    layered = Layered(user, [own], changed=lambda _old, _new: None)
+    assert isinstance(await layered.current(), NoPolicy)
+    assert not layered.loaded
+    assert isinstance(await layered.current(), Policy)
+    assert layered.loaded
