@@ -18,20 +18,21 @@ class Charging:
         self._grant = grant
         self._session = session
         self._kept: dict[int, Charge] = {}  # by `id`, of limits that are kept with their charges
-        self._whole: dict[int, tuple[Sequence[Limit], Sequence[Charge]]] = {}  # the same for all limits of a tool
+        self._whole: dict[tuple[int, ...], tuple[Sequence[Limit], Sequence[Charge]]] = {}  # the same, of whole calls
 
     def of(
         self, limits: Sequence[Limit], arguments: Mapping[str, Json], digest: Callable[[bytes], str]
     ) -> Sequence[Charge]:
         """Everything that a call is to be charged. `digest` names the counters of values that are counted apart."""
-        known = self._whole.get(id(limits))
-        if known is not None and known[0] is limits:
+        names = tuple(map(id, limits))
+        known = self._whole.get(names)
+        if known is not None:
             return known[1]
         charges = tuple(self._each(limits, arguments, digest))
         if all(limit.cost is None and limit.per is None for limit in limits):
             if len(self._whole) >= _MOST_KEPT:
                 self._whole.clear()
-            self._whole[id(limits)] = limits, charges
+            self._whole[names] = limits, charges
         return charges
 
     def _each(
