@@ -38,6 +38,7 @@ class Listening:
         self._task: asyncio.Task[None] | None = None
         self._former: asyncio.Task[None] | None = None
         self._newest: Id | None = None
+        self._replaced: Id | None = None
         self._heard: Id | None = None
         self._acknowledged: asyncio.Future[frozenset[str]] | None = None
         self._prefix = f"gw-{secrets.token_hex(4)}-"
@@ -58,7 +59,7 @@ class Listening:
             if task is not None:
                 task.cancel()
         self._task = self._former = None
-        self._newest = self._heard = None
+        self._newest = self._heard = self._replaced = None
         self._lists, self._resources = {}, {}
         self._let_go(frozenset())
 
@@ -102,6 +103,8 @@ class Listening:
         if message.method == _ACKNOWLEDGED:
             if tag == self._newest:
                 self._settled(message)
+            elif tag == self._replaced:
+                self._heard = self._replaced
             return None
         gone = message.method == "notifications/resources/updated" and message.params.get("uri") not in self.resources
         return None if tag != self._heard or gone else words.untagged(message)
@@ -113,10 +116,10 @@ class Listening:
         if self._acknowledged is None or self._acknowledged.done():
             self._acknowledged = asyncio.get_running_loop().create_future()
         if self._former is None:
-            self._former = self._task
+            self._former, self._replaced = self._task, self._newest
         elif self._task is not None:
             self._task.cancel()  # it was never acknowledged
-        self._task = None
+        self._task = self._newest = None  # an acknowledgement that comes now is not that of the new one
         if self._lists or self._resources:
             self._task = asyncio.create_task(self._keep())
             self._task.add_done_callback(_say_why)
@@ -169,7 +172,7 @@ class Listening:
     def _end_former(self) -> None:
         if self._former is not None:
             self._former.cancel()
-            self._former = None
+            self._former = self._replaced = None
 
     def _let_go(self, honoured: frozenset[str]) -> None:
         """Tell whoever waits for the newest stream what it is good for."""

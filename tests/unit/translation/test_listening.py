@@ -1,7 +1,7 @@
 """One stream in the place of another: what is heard, and which of them may go on."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -174,3 +174,23 @@ async def test_two_who_subscribe_at_once_hear_of_the_stream_that_serves_both() -
     await settle()
     assert streams.asked[-1][1]["resourceSubscriptions"] == ["c:d"]
     assert len(streams.asked) == newest + 2
+
+
+@pytest.mark.parametrize("others", [(), ("c:d",)], ids=["one", "two at once"])
+async def test_an_acknowledgement_of_a_stream_that_is_being_replaced_is_none_of_the_next(others: Sequence[str]) -> None:
+    """It may come when somebody has subscribed, and the stream that is to serve them is not asked for yet."""
+    streams = Streams()
+    streams.listening.start()
+    await settle()
+    waiting = []
+    for uri in ("a:b", *others):
+        waiting.append(asyncio.create_task(streams.listening.subscribe(uri)))
+        await asyncio.sleep(0)  # one step: it has begun, and what it begins has not
+        streams.acknowledge(len(streams.asked) - 1)
+        assert streams.hear(0, "tools/list_changed") == {}
+    await settle()
+    assert not any(each.done() for each in waiting)
+    assert streams.asked[-1][1]["resourceSubscriptions"] == ["a:b", *others]
+    streams.acknowledge(len(streams.asked) - 1)
+    assert await asyncio.gather(*waiting) == [True] * len(waiting)
+    streams.listening.close()
