@@ -35,7 +35,7 @@ def unjudgeable(policy: Policy, catalogue: Catalogue) -> dict[str, str]:
     for name in tuple(catalogue.definitions()):
         if any(check.kind == "schema" for layer in policy.layers for check in layer.applied(name).checks):
             schema = catalogue.facts(name).schema
-            cause = None if schema is None else schema.cause
+            cause = None if schema is None or schema.is_plain else schema.cause
             if cause is not None:
                 found[name] = cause
     return found
@@ -86,7 +86,10 @@ def _say(missing: list[str], catalogue: Catalogue) -> None:
 
 
 def _say_unjudgeable(policy: Policy, catalogue: Catalogue) -> None:
-    """On a thread, because compiling schemas takes time; what is made here is kept for the calls."""
+    """On a thread, because compiling schemas takes time; what is made here is kept for the calls.
+
+    Those that are plain are compiled when they are needed.
+    """
     for name, cause in unjudgeable(policy, catalogue).items():
         _LOG.warning("every call of %s is denied, because its input schema cannot be used: %s", quoted(name), cause)
 

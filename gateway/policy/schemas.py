@@ -7,7 +7,8 @@ cannot be used makes its tool unjudgeable, and an unjudgeable call is denied: `c
 The dialect is the one that `$schema` names, JSON Schema 2020-12 where it names none (MCP 2025-11-25, Tools). Formats
 are annotations there, so they are not checked. Numbers are compared exactly, in whatever text they were written.
 
-The library is imported, and the schema compiled, when the first call is judged by it.
+The library is imported, and the schema compiled, when the first call is judged by it, or when nothing else can say
+whether it can be used (`plain_schemas`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from urllib.parse import unquote, urldefrag, urljoin
 
 from gateway.jsonrpc import Json, serialise
+from gateway.policy.plain_schemas import is_plain
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError, Validator
@@ -44,6 +46,11 @@ class InputSchema:
         self._growth = 0
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it can certainly be used, as far as that is seen without the library; otherwise ask for `cause`."""
+        return self._bounded() is None and is_plain(self._schema)
+
+    @property
     def cause(self) -> str | None:
         """Why the schema cannot be used; None where it can."""
         if self._judge is None and self._cause is None:
@@ -62,14 +69,20 @@ class InputSchema:
             return "the arguments cannot be judged by the tool's input schema"
         return None if error is None else _words(error)
 
-    def _prepare(self) -> str | None:
-        schema = self._schema
-        if not isinstance(schema, dict):
+    def _bounded(self) -> str | None:
+        """Why it is not looked at any further."""
+        if not isinstance(self._schema, dict):
             return "it is not an object"
-        if _depth(schema) > MAX_DEPTH:
+        if _depth(self._schema) > MAX_DEPTH:
             return f"it nests deeper than {MAX_DEPTH} levels"
-        if len(serialise(schema)) > MAX_BYTES:
+        if len(serialise(self._schema)) > MAX_BYTES:
             return f"it is larger than {MAX_BYTES // 1024} KiB"
+        return None
+
+    def _prepare(self) -> str | None:
+        schema, unbounded = self._schema, self._bounded()
+        if unbounded is not None or not isinstance(schema, dict):
+            return unbounded
         try:
             unfolded = _Unfolded(schema)
         except RecursionError:

@@ -39,6 +39,8 @@ _SHORTEST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.025
 _CHECKPOINT_PAGES: Final = 1000
 _WAL_BYTES: Final = 16 * 1024 * 1024
+_CACHE_KIB: Final = 256
+"""A call touches some ten pages, nearly always those of the call before."""
 
 
 class Database:
@@ -123,6 +125,7 @@ class Database:
         self.connection.execute("PRAGMA synchronous = NORMAL")
         self.connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         self.connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        self.connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
         current = migrations.check(self.connection) == migrations.VERSION
         if current and self._mode("PRAGMA journal_mode") == "wal":
             return
