@@ -88,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._complete = False
         self._reusable = False
         self._fault: str | None = None
+        self._over: Callable[[], None] | None = None
 
     # --- what the wire asks -------------------------------------------------------------------------------------------
 
@@ -126,6 +127,12 @@ class Connection(asyncio.Protocol):
             else:
                 await self._news_within(idle)
         return self._taken()
+
+    def drop_rest(self, over: Callable[[], None]) -> None:
+        """Take nothing more of the body: what is left is dropped as it comes. `over` is called at its end."""
+        self._over = over
+        self._taken()
+        self._wake()
 
     def _taken(self) -> bytes:
         """What has arrived of the body and was not taken yet; reading goes on."""
@@ -240,6 +247,9 @@ class Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+        if self._over is not None and (self._complete or self._lost or self._fault is not None):
+            over, self._over = self._over, None
+            over()
 
     # --- what the parser says -----------------------------------------------------------------------------------------
 
@@ -268,8 +278,10 @@ class Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         if self._complete:
             return
-        self._body.append(data)
         self._beside = 0
+        if self._over is not None:
+            return
+        self._body.append(data)
         self._held += len(data)
         if self._held > _HELD_BYTES and not self._paused and self._transport is not None:
             self._paused = True

@@ -33,6 +33,7 @@ from gateway.upstream.streams import Cut, Messages, same_id, waits
 from gateway.upstream.wire import Broken, NotSent, Response, Silent, Wire
 
 _DRAIN_SECONDS = 1.0
+"""For what follows an answer on its stream, usually only the end."""
 _ACCEPT = "application/json, text/event-stream"
 _ENDED_EARLY = "the upstream ended the stream before its answer"
 _ANOTHER_ID = "the upstream answered with the id of another request"
@@ -80,7 +81,6 @@ class HttpClient:
         self._of_session: tuple[Mapping[str, str], Mapping[str, str]] | None = None
         self._wire = Wire(url, connect_timeout=limits.connect_timeout)
         self._clock = clock or SystemClock()
-        self._drains: set[asyncio.Task[None]] = set()
 
     async def post(self, outgoing: Outgoing, deliver: Deliver) -> Answer:
         """Send one message; messages that precede its answer on the stream are delivered in their order."""
@@ -170,9 +170,7 @@ class HttpClient:
         response.close()
 
     def close(self) -> None:
-        """Drop every idle connection; those in use go with their requests."""
-        for task in self._drains:
-            task.cancel()
+        """Drop every connection that no request uses; those in use go with their requests."""
         self._wire.close()
 
     async def _settled(self, response: Response, outgoing: Outgoing, deliver: Deliver) -> Answer:
@@ -183,9 +181,7 @@ class HttpClient:
             response.close()
             raise
         if not response.finish():
-            task = asyncio.create_task(_drain(response))
-            self._drains.add(task)
-            task.add_done_callback(self._drains.discard)
+            response.let_go(_DRAIN_SECONDS)
         return answer
 
     def _silent(self) -> Answer:
@@ -281,18 +277,6 @@ class HttpClient:
                 f"the upstream's answer is larger than {self.limits.max_message_bytes} bytes",
                 "raise `--max-message-bytes`",
             )
-
-
-async def _drain(response: Response) -> None:
-    """Read what is left after an answer, usually only the end of the stream, so that the connection can be reused."""
-    try:
-        with suppress(Broken, TimeoutError):
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                async for _ in response.chunks():
-                    continue
-    finally:
-        if not response.finish():
-            response.close()
 
 
 def _challenge(response: Response) -> Challenge | None:

@@ -80,6 +80,20 @@ class Response:
         """Drop the connection; in the stateless era this is how a request is cancelled."""
         self._done(keep=False)
 
+    def let_go(self, seconds: float) -> None:
+        """Give the connection back as soon as the rest of the body has come; after `seconds`, drop it."""
+        if not self._held:
+            return
+        timer = asyncio.get_running_loop().call_later(seconds, self.close)
+
+        def over() -> None:
+            timer.cancel()
+            if not self.finish():
+                self.close()
+
+        self._wire.lets_go(self._connection)
+        self._connection.drop_rest(over)
+
     def _done(self, *, keep: bool) -> None:
         if self._held:
             self._held = False
@@ -116,6 +130,7 @@ class Wire:
         self._free = asyncio.Semaphore(most)
         self._aside = asyncio.Semaphore(max(1, min(_MAX_ASIDE, most // 8)))
         self._idle: list[Connection] = []
+        self._leaving: set[Connection] = set()
         self._last: tuple[str, str, Mapping[str, str], str] | None = None
         self._buffer = bytearray(_READ_BYTES)
         self._tls: ssl.SSLContext | None = None
@@ -153,8 +168,13 @@ class Wire:
             raise
         return Response(self, room, connection, status, fields)
 
+    def lets_go(self, connection: Connection) -> None:
+        """A connection will be given back by itself: nobody waits for it."""
+        self._leaving.add(connection)
+
     def give_back(self, connection: Connection, room: asyncio.Semaphore, *, keep: bool) -> None:
         """Take a connection back: to be used again, or to be dropped."""
+        self._leaving.discard(connection)
         room.release()
         if not keep:
             connection.abort()
@@ -164,9 +184,11 @@ class Wire:
         self._idle.append(connection)
 
     def close(self) -> None:
-        """Drop the idle connections."""
+        """Drop the connections that nobody waits for."""
         while self._idle:
             self._idle.pop().abort()
+        for connection in tuple(self._leaving):
+            connection.abort()
 
     async def _written(self, data: bytes, *, fresh: bool) -> Connection:
         """A connection that `data` was written to. Where one turns out to be closed, nothing was: another is used."""

@@ -78,3 +78,42 @@ async def test_an_answer_that_nobody_has_taken_keeps_its_connection_from_being_u
     assert (side.line.reads, side.connection.ended()) == (False, False)
     assert side.connection.whole() == bytes(_HELD_BYTES + 1)
     assert (side.line.reads, side.connection.ended()) == (True, True)
+
+
+_CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("kind", [Connection, Plain])
+async def test_what_is_left_of_a_body_is_dropped_until_it_ends(kind: type[Connection]) -> None:
+    """It is kept nowhere, however much it is, and the connection carries another answer."""
+    side, ends = _Side(kind), []
+    side.comes(_CHUNKED + b"2\r\nok\r\n")
+    await side.connection.head()
+    assert await side.connection.chunk() == b"ok"
+    side.connection.drop_rest(lambda: ends.append(side.connection.ended()))
+    piece = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+    for _ in range(2 * _HELD_BYTES // 0x8000):
+        side.comes(piece)
+    assert (ends, side.line.reads, len(side.connection._body)) == ([], True, 0)
+    side.comes(b"0\r\n\r\n")
+    assert ends == [True]
+    side.connection.write(b"")
+    side.comes(_OK)
+    assert (await side.connection.head())[0] == 200
+    assert side.connection.whole() == b"ok"
+    assert ends == [True], "it is told once"
+
+
+async def test_what_is_left_of_a_body_may_never_come() -> None:
+    side, ends = _Side(), []
+    side.comes(_CHUNKED + b"2\r\nok\r\n")
+    side.connection.drop_rest(lambda: ends.append(side.connection.ended()))
+    side.connection.connection_lost(None)
+    assert ends == [False]
+
+
+async def test_nothing_may_be_left_of_a_body_on_a_connection_that_is_used_no_more() -> None:
+    side, ends = _Side(), []
+    side.comes(_HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nok")
+    side.connection.drop_rest(lambda: ends.append(side.connection.ended()))
+    assert ends == [False]

@@ -388,3 +388,56 @@ def test_what_a_header_cannot_carry_is_not_sent_however_long_it_is(size: int) ->
         for _ in range(2):
             with pytest.raises(NotSent, match="cannot be written as HTTP"):
                 _fields({name: value})
+
+
+_BEGUN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
+
+
+async def ended(wire: Wire) -> None:
+    """Wait until no connection is on its way back any more."""
+    async with asyncio.timeout(20):
+        while wire._leaving:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0)
+
+
+async def test_a_connection_comes_back_when_the_rest_of_an_answer_has_come(upstream: Scripted, wire: Wire) -> None:
+    goes_on, ports = threading.Event(), []
+
+    def slow(_: Asked, line: Line) -> None:
+        ports.append(line.peer)
+        line.send(_BEGUN)
+        assert goes_on.wait(20)
+        line.send(b"4\r\nmore\r\n0\r\n\r\n")
+
+    def note(asked: Asked, line: Line) -> None:
+        ports.append(line.peer)
+        http(200, b"ok", "text/plain")(asked, line)
+
+    upstream.script("x", slow, note)
+    response = await wire.request("POST", {}, b'{"method":"x"}')
+    assert await anext(response.chunks()) == b"ok"
+    assert not response.finish()
+    response.let_go(20)
+    goes_on.set()
+    await ended(wire)
+    assert await exchange(wire) == b"ok"
+    assert ports == [ports[0]] * 2
+
+
+async def test_the_rest_of_an_answer_is_not_waited_for_without_end(upstream: Scripted, wire: Wire) -> None:
+    goes_on = threading.Event()
+
+    def endless(_: Asked, line: Line) -> None:
+        line.send(_BEGUN)
+        assert goes_on.wait(20)
+
+    upstream.script("x", endless, endless)
+    for seconds in (0.0, 20.0):
+        response = await wire.request("POST", {}, b'{"method":"x"}')
+        response.let_go(seconds)
+        if seconds:
+            wire.close()
+        await ended(wire)
+        response.let_go(seconds)  # once more is nothing more
+        assert (wire._leaving, wire._idle) == (set(), [])
+    goes_on.set()
