@@ -16,7 +16,7 @@ from gateway.jsonrpc import canonical
 from gateway.policy.decision import ToolCall
 
 MOST: Final = 10_000
-"""Calls of a session that are remembered, some 3 MB."""
+"""Calls of a session that are remembered, some 2 MB."""
 _BYTES: Final = 16
 
 
@@ -26,24 +26,31 @@ class RecentCalls:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._order: deque[bytes] = deque()
-        self._moments: dict[bytes, list[float]] = {}  # nearly all are short: a deque takes eight times as much
+        self._moments: dict[bytes, float | list[float]] = {}  # a list only where there is more than one
 
     def ages(self, call: bytes, now: float, most: int = MOST) -> Sequence[float]:
         """How many seconds ago the same call was let through, the last time first, at most so many times."""
-        return [max(0.0, now - moment) for moment in islice(reversed(self._moments.get(call, ())), most)]
+        moments = self._moments.get(call, [])
+        several = moments if isinstance(moments, list) else [moments]
+        return [max(0.0, now - moment) for moment in islice(reversed(several), most)]
 
     def let_through(self, call: bytes, now: float) -> None:
         """A call is on its way."""
         self._order.append(call)
-        self._moments.setdefault(call, []).append(now)
+        moments = self._moments.get(call)
+        if isinstance(moments, list):
+            moments.append(now)
+        else:
+            self._moments[call] = now if moments is None else [moments, now]
         if len(self._order) > self._most:
             self._forget(self._order.popleft())
 
     def _forget(self, call: bytes) -> None:
         """The oldest moment of all is the oldest of its call."""
         moments = self._moments[call]
-        del moments[0]
-        if not moments:
+        if isinstance(moments, list) and len(moments) > 1:
+            del moments[0]
+        else:
             del self._moments[call]
 
 

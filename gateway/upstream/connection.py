@@ -15,7 +15,6 @@ import asyncio
 import select
 import socket
 import sys
-from collections import deque
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -76,7 +75,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._headers: dict[str, str] = {}
-        self._body: deque[bytes] = deque()
+        self._body: list[bytes] = []
         self._received = 0
         self._beside = 0
         self._held = 0
@@ -136,7 +135,7 @@ class Connection(asyncio.Protocol):
 
     def _taken(self) -> bytes:
         """What has arrived of the body and was not taken yet; reading goes on."""
-        data = self._body.popleft() if len(self._body) == 1 else b"".join(self._body)
+        data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
         self._held = 0
         if self._paused and self._transport is not None:
