@@ -27,7 +27,8 @@ from scripts.bench_lib.rounds import say
 
 _BATCH, _BATCHES, _TRANSACTIONS, _EDITS = 200, 300, 3000, 5
 _QUESTIONS = 5
-_FLAT_WARM_UP = 2000
+_FLAT_WARM_UP = 10_000
+"""Calls: as many as a session remembers (`gateway.state.recent`), so that what is bounded is full."""
 _HELD_SECONDS = 0.5
 _TEMPLATE = Record(
     kind="decided",
