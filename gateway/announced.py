@@ -33,7 +33,7 @@ def unjudgeable(policy: Policy, catalogue: Catalogue) -> dict[str, str]:
     """The tools whose arguments the policy wants to fit a schema that cannot be used, and why: every call is denied."""
     found = {}
     for name in tuple(catalogue.definitions()):
-        if any(check.kind == "schema" for layer in policy.layers for check in layer.applied(name).checks):
+        if policy.judges_by_schema(name):
             schema = catalogue.facts(name).schema
             cause = None if schema is None or schema.is_plain else schema.cause
             if cause is not None:
@@ -88,7 +88,7 @@ def _say(missing: list[str], catalogue: Catalogue) -> None:
 def _say_unjudgeable(policy: Policy, catalogue: Catalogue) -> None:
     """On a thread, because compiling schemas takes time; what is made here is kept for the calls.
 
-    Those that are plain are compiled when they are needed.
+    Those that are plain are compiled before the first call that needs them.
     """
     for name, cause in unjudgeable(policy, catalogue).items():
         _LOG.warning("every call of %s is denied, because its input schema cannot be used: %s", quoted(name), cause)

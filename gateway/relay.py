@@ -150,7 +150,7 @@ class Relay:
 
     def _run(self, message: Message, identifier: Id) -> None:
         task = self._loop.create_task(self._answer(message, self._handshake))
-        self._others.add(task)
+        self._others.add(task)  # as `_start` does; `_ended` takes it out, so that one callback is enough for a call
         self._running[identifier] = message, task
         task.add_done_callback(lambda _: self._ended(message, identifier, task))
         if message.method == "subscriptions/listen":

@@ -107,6 +107,29 @@ class Popen(subprocess.Popen[AnyStr]):
         return self.returncode
 
 
+def start(
+    words: list[str],
+    *,
+    env: Mapping[str, str] | None,
+    stdin: int | None = subprocess.PIPE,
+    start_new_session: bool = False,
+    cold: bool = False,
+) -> "subprocess.Popen[str]":
+    """Start a program of this tree that goes on, with pipes for what it says."""
+    kind: type[subprocess.Popen[str]] = subprocess.Popen if cold else Popen
+    pipe = subprocess.PIPE
+    return kind(
+        words,
+        env=env,
+        cwd=ROOT,
+        stdin=stdin,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=start_new_session,
+    )
+
+
 def run(
     words: list[str],
     *,
@@ -117,10 +140,7 @@ def run(
     cold: bool = False,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a program of this tree to its end; it is `told` something, or has that standard input."""
-    source = subprocess.PIPE if told is not None else stdin
-    start: type[subprocess.Popen[str]] = subprocess.Popen if cold else Popen
-    process = start(words, env=env, cwd=ROOT, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with process:
+    with start(words, env=env, stdin=subprocess.PIPE if told is not None else stdin, cold=cold) as process:
         try:
             out, err = process.communicate(told, timeout=timeout)
         except BaseException:

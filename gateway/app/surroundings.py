@@ -11,7 +11,7 @@ from gateway.layered import Layered
 from gateway.mirror import Mirror
 from gateway.pinned import Pinned
 from gateway.policies import NoPolicy
-from gateway.policy import Facts, Policy
+from gateway.policy import Facts, InputSchema, Policy
 from gateway.settings import Settings
 from gateway.state import State
 from gateway.upstream import Answer
@@ -72,7 +72,8 @@ class Rooms:
         state, policies = self._state.state, self._policies
         if state is None or not policies.loaded or policies.file not in (None, self._noted):
             return None
-        return None if self._mirror.wants(tool) or not self._pinned.settled(tool) else state
+        waits = self._mirror.wants(tool) or not self._pinned.settled(tool) or self._to_compile(tool) is not None
+        return None if waits else state
 
     async def state(self) -> State:
         return await self._state.get()
@@ -81,7 +82,18 @@ class Rooms:
         failed = await self._mirror.ensure(tool, request)
         if failed is None:
             await self._pinned.settle(tool)
+            schema = self._to_compile(tool)
+            if schema is not None:
+                await asyncio.to_thread(lambda: schema.cause)  # the library is loaded with the first of them
         return failed
+
+    def _to_compile(self, tool: str) -> InputSchema | None:
+        """The schema that a call of a tool is to be judged by, if that has still to be compiled."""
+        policy = self._policies.in_force
+        if isinstance(policy, NoPolicy) or not policy.judges_by_schema(tool):
+            return None
+        schema = self._mirror.catalogue.facts(tool).schema
+        return None if schema is None or schema.is_compiled else schema
 
     def in_force(self) -> Policy | NoPolicy:
         return self._policies.in_force

@@ -59,6 +59,8 @@ class Applied:
     limits: tuple[Limit, ...]
     measured: tuple[Limit, ...]
     repeats: tuple[Repeat, ...] = ()
+    by_schema: bool = False
+    """Whether some check judges the arguments by the tool's own schema."""
 
     @property
     def rule(self) -> str:
@@ -139,6 +141,10 @@ class Policy:
             return 0
         return max((repeat.maximum for layer in self.layers for repeat in layer.applied(tool).repeats), default=0)
 
+    def judges_by_schema(self, tool: str) -> bool:
+        """Whether some layer judges the arguments of a tool by the tool's own schema."""
+        return any(layer.applied(tool).by_schema for layer in self.layers)
+
     def listed(self, tool: str) -> tuple[Entry, ...]:
         """Every entry whose key matches a tool's name: the plain name first, then the patterns."""
         return self.applied(tool).listed
@@ -160,6 +166,7 @@ class Policy:
             limits=limits,
             measured=tuple(limit for limit in limits if limit.cost is not None or limit.per is not None),
             repeats=tuple(entry.repeat for entry in entries if entry.repeat is not None),
+            by_schema=any(check.kind == "schema" for entry in entries for check in entry.checks),
         )
 
     def _hiding(self, tool: str) -> str | None:

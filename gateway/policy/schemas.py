@@ -51,9 +51,14 @@ class InputSchema:
         return self._bounded() is None and is_plain(self._schema)
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether `cause` takes no time any more."""
+        return self._judge is not None or self._cause is not None
+
+    @property
     def cause(self) -> str | None:
         """Why the schema cannot be used; None where it can."""
-        if self._judge is None and self._cause is None:
+        if not self.is_compiled:
             self._cause = self._prepare()
         return self._cause
 

@@ -13,7 +13,7 @@ from gateway.credentials.client import Client
 from gateway.credentials.helper import Request
 from gateway.standin import Standin
 from tests.e2e.process import Home, Json
-from tests.warm import Popen
+from tests.warm import Popen, start
 
 ROOT = Path(__file__).parents[2]
 BROWSER = Path(__file__).with_name("browser.py")
@@ -58,16 +58,8 @@ class Person:
 
     def starts(self, *words: str, upstream: bool = True, start_new_session: bool = False) -> "subprocess.Popen[str]":
         """A command that goes on, as a terminal starts it: in a group of its own, where that is asked for."""
-        return Popen(
-            [sys.executable, "-m", "gateway", *words, *(("--upstream", self.standin.url) if upstream else ())],
-            env=self.home.variables(),
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=start_new_session,
-        )
+        command = [sys.executable, "-m", "gateway", *words, *(("--upstream", self.standin.url) if upstream else ())]
+        return start(command, env=self.home.variables(), start_new_session=start_new_session)
 
     def has_signed_in(self) -> None:
         """What `login` leaves behind, by the helper that it asks."""

@@ -7,7 +7,8 @@ authorities that it trusts is its own affair: `SSL_CERT_FILE` is how OpenSSL is 
 import json
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -70,14 +71,21 @@ def call(arguments: Mapping[str, Json], era: str) -> Json:
     return {"name": "one", "arguments": arguments, "_meta": META[era]}
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_calls_go_to_a_server_that_the_system_trusts(tmp_path: Path, era: str) -> None:
-    """Short ones, long ones in both directions, many at once, on a stream too: nothing is mixed up or cut."""
-    authority = Authority.at(tmp_path)
-    home = Home(tmp_path, {"SSL_CERT_FILE": str(authority.certificate)})
+@contextmanager
+def trusted(path: Path, era: str) -> Iterator[tuple[Scripted, Gateway]]:
+    """An upstream whose authority the gateway before it trusts; calls may come."""
+    authority = Authority.at(path)
+    home = Home(path, {"SSL_CERT_FILE": str(authority.certificate)})
     with Scripted(tls=authority.serving) as upstream, Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
         if era == HANDSHAKE:
             gateway.initialize()
+        yield upstream, gateway
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_calls_go_to_a_server_that_the_system_trusts(tmp_path: Path, era: str) -> None:
+    """Short ones, long ones in both directions, many at once, on a stream too: nothing is mixed up or cut."""
+    with trusted(tmp_path, era) as (upstream, gateway):
         large = "x" * LARGE
         upstream.script("one", result(said(large)))
         assert gateway.request("tools/call", call({"text": large}, era))["result"] == said(large)
@@ -88,7 +96,7 @@ def test_calls_go_to_a_server_that_the_system_trusts(tmp_path: Path, era: str) -
         assert sorted(texts) == sorted(f"answer {number} {'y' * number * 997}" for number in range(AT_ONCE))
         upstream.script("one", events({"jsonrpc": "2.0", "id": None, "result": said("streamed")}))
         assert gateway.request("tools/call", call({}, era))["result"] == said("streamed")
-    assert all(record.outcome in (None, "ok") for record in home.records())
+    assert all(record.outcome in (None, "ok") for record in gateway.home.records())
 
 
 def without_length(text: str) -> Reply:
@@ -105,11 +113,7 @@ def without_length(text: str) -> Reply:
 @pytest.mark.parametrize("era", ERAS)
 def test_what_a_server_sent_before_it_closed_the_connection_arrives_whole(tmp_path: Path, era: str) -> None:
     """Many at once, so that the end of an answer has come before its middle was read."""
-    authority = Authority.at(tmp_path)
-    home = Home(tmp_path, {"SSL_CERT_FILE": str(authority.certificate)})
-    with Scripted(tls=authority.serving) as upstream, Gateway(home, upstream.url, policy=ALLOW_ALL) as gateway:
-        if era == HANDSHAKE:
-            gateway.initialize()
+    with trusted(tmp_path, era) as (upstream, gateway):
         upstream.script("one", *[without_length("x" * LARGE)] * AT_ONCE)
         ids = [gateway.begin("tools/call", call({}, era)) for _ in range(AT_ONCE)]
         assert [answer.get("result") == said("x" * LARGE) for answer in gateway.answers(ids)] == [True] * AT_ONCE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm import ROOT, Popen, run
+from tests.warm import Popen, run, start
 
 GATEWAY = [sys.executable, "-m", "gateway"]
 STARTED_WARM = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere everything is started as ever")
@@ -17,16 +17,9 @@ STARTED_WARM = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere eve
 def started(home: Path, *words: str, **variables: str) -> Popen[str]:
     """A gateway that reads what it is told, until its input ends."""
     places = {"KEYID_GATEWAY_CONFIG_DIR": str(home), "KEYID_GATEWAY_STATE": str(home / "state.db")}
-    return Popen(
-        [*GATEWAY, *words],
-        env={**os.environ, **places, **variables},
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = start([*GATEWAY, *words], env={**os.environ, **places, **variables}, start_new_session=True)
+    assert isinstance(process, Popen)
+    return process
 
 
 @pytest.mark.parametrize("words", [["--version"], ["policy", "check", "--help"], ["tolls"], ["run", "--no-such"]])
